@@ -1,0 +1,288 @@
+package unship
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Window is what one instance of one release did in one span of event time.
+// A span or record belongs to the window in which it ended.
+//
+// Windows are made of integer counts only, so that merging them is exact and
+// does not depend on the order: [Window.Merge].
+type Window struct {
+	Release    ReleaseID     `json:"release"`
+	Instance   Instance      `json:"instance"`
+	Start      time.Time     `json:"start"`
+	Length     time.Duration `json:"length"`
+	Operations []Operation   `json:"operations,omitempty"` // sorted by name, one each
+	Logs       []LogCount    `json:"logs,omitempty"`       // sorted by severity and pattern, one each
+	Metrics    []Metric      `json:"metrics,omitempty"`    // sorted by name, attributes and time
+	// Build is what tells two builds apart that carry one service.version: image
+	// digest or tag, or commit. Empty where telemetry does not tell.
+	Build string `json:"build,omitempty"`
+}
+
+// Operation counts what an instance was asked to do under one name.
+// Failures are distinct traces: retries of one request inside one trace count once.
+type Operation struct {
+	Name       string    `json:"name"`                  // "POST /orders", "shop.Cart/Add", "process orders"; bounded
+	Requests   uint64    `json:"requests"`              // server and consumer spans
+	Failed     uint64    `json:"failed,omitempty"`      // of them in error, wherever the error began
+	FailedHere uint64    `json:"failed_here,omitempty"` // of those without a failed child: the error began here
+	Rejected   uint64    `json:"rejected,omitempty"`    // refused as the caller's mistake: 4xx, INVALID_ARGUMENT and kin
+	Duration   Histogram `json:"duration,omitempty"`    // of the whole span
+	Self       Histogram `json:"self,omitempty"`        // of the span less the union of its children
+	Calls      []Call    `json:"calls,omitempty"`       // what it called, sorted by callee
+	Callers    []Caller  `json:"callers,omitempty"`     // who called it, sorted; only where the caller is known
+	Exemplars  Exemplars `json:"exemplars,omitempty"`   // failed or slow examples
+}
+
+// Call counts an operation's requests by how often each called one callee.
+type Call struct {
+	Callee   string `json:"callee"`   // service, database, queue: peer.service, db.system.name and address, …
+	Requests uint64 `json:"requests"` // requests that called it at all
+	Twice    uint64 `json:"twice"`    // requests that called it twice or more
+	FourPlus uint64 `json:"four"`     // requests that called it four times or more
+	Total    uint64 `json:"total"`    // calls
+	Failed   uint64 `json:"failed"`   // calls that failed
+}
+
+// Caller counts an operation's requests by the release that called.
+type Caller struct {
+	Release    ReleaseID `json:"release"`
+	Requests   uint64    `json:"requests"`
+	FailedHere uint64    `json:"failed_here"`
+}
+
+// LogCount counts log records of one severity and pattern.
+type LogCount struct {
+	Severity int32  `json:"severity"` // OTel severity number; 17 and more are errors
+	Pattern  string `json:"pattern"`  // log.record.template, else exception.type, else "" (not mined)
+	Count    uint64 `json:"count"`
+	Example  string `json:"example,omitempty"` // the smallest body in byte order, cut to MaxExample
+	TraceID  string `json:"trace_id,omitempty"`
+}
+
+// MaxExample is the length, in bytes, to which example log lines are cut.
+const MaxExample = 300
+
+// Metric is one data point of a metric that belongs to an instance.
+type Metric struct {
+	Name       string    `json:"name"`
+	Unit       string    `json:"unit,omitempty"`
+	Attributes string    `json:"attributes,omitempty"` // "key=value,key=value", sorted by key
+	At         time.Time `json:"at"`
+	Value      float64   `json:"value"`
+	Count      uint64    `json:"count,omitempty"` // of histograms: observations behind Value, their mean
+}
+
+// Exemplar is an example of a request that a person can look up.
+type Exemplar struct {
+	TraceID   string        `json:"trace_id"`
+	SpanID    string        `json:"span_id"`
+	Duration  time.Duration `json:"duration,omitempty"`
+	Error     string        `json:"error,omitempty"` // exception.type, error.type or status, short
+	Exception string        `json:"exception,omitempty"`
+}
+
+// Exemplars is a bounded set of examples that merges independently of order:
+// failed ones first, then slow ones, ties by trace id, at most [MaxExemplars].
+type Exemplars []Exemplar
+
+// MaxExemplars is how many exemplars an operation keeps in one window.
+const MaxExemplars = 3
+
+// Bucket is one bucket of a [Histogram].
+type Bucket struct {
+	Index int16  `json:"i"`
+	Count uint64 `json:"n"`
+}
+
+// Histogram counts durations in exponential buckets of OTel scale 4: bucket i
+// holds durations in (2^(i/16), 2^((i+1)/16)] seconds, 4.4 % wide. Buckets are
+// sorted by index and none is empty. It merges exactly with what an SDK sends
+// as an exponential histogram of scale 4 or more.
+type Histogram []Bucket
+
+const bucketsPerDoubling = 16
+
+// BucketOf gives the bucket of a duration. Durations of a nanosecond or less share the lowest.
+func BucketOf(d time.Duration) int16 {
+	d = max(d, 1)
+	return int16(math.Ceil(math.Log2(float64(d)/1e9)*bucketsPerDoubling)) - 1
+}
+
+// UpperBound is the largest duration that bucket i holds.
+func UpperBound(i int16) time.Duration {
+	return time.Duration(math.Exp2(float64(i+1)/bucketsPerDoubling) * 1e9)
+}
+
+// Total is the number of durations counted.
+func (h Histogram) Total() (n uint64) {
+	for _, b := range h {
+		n += b.Count
+	}
+	return n
+}
+
+// Above counts the durations in buckets beyond index i.
+func (h Histogram) Above(i int16) (n uint64) {
+	for k := len(h) - 1; k >= 0 && h[k].Index > i; k-- {
+		n += h[k].Count
+	}
+	return n
+}
+
+// Quantile gives the index of the bucket that holds the q-quantile, 0 < q ≤ 1;
+// false without data.
+func (h Histogram) Quantile(q float64) (int16, bool) {
+	want, seen := q*float64(h.Total()), 0.0
+	for _, b := range h {
+		seen += float64(b.Count)
+		if seen >= want {
+			return b.Index, true
+		}
+	}
+	return 0, false
+}
+
+// Add counts n more durations in bucket i.
+func (h *Histogram) Add(i int16, n uint64) {
+	if n == 0 {
+		return
+	}
+	k, ok := slices.BinarySearchFunc(*h, i, func(b Bucket, i int16) int { return cmp.Compare(b.Index, i) })
+	if ok {
+		(*h)[k].Count += n
+		return
+	}
+	*h = slices.Insert(*h, k, Bucket{Index: i, Count: n})
+}
+
+// Merge adds the counts of o.
+func (h *Histogram) Merge(o Histogram) {
+	for _, b := range o {
+		h.Add(b.Index, b.Count)
+	}
+}
+
+// Merge adds what o counted. Both must be of the same release, instance and span.
+func (w *Window) Merge(o Window) {
+	w.Operations = mergeSorted(w.Operations, o.Operations,
+		func(a, b Operation) int { return strings.Compare(a.Name, b.Name) },
+		func(a *Operation, b Operation) { a.Merge(b) })
+	w.Logs = mergeSorted(w.Logs, o.Logs, compareLogs, (*LogCount).merge)
+	w.Metrics = mergeSorted(w.Metrics, o.Metrics, compareMetrics, func(*Metric, Metric) {})
+	w.Build = max(w.Build, o.Build)
+}
+
+// Merge adds what o counted. Both must have the same name.
+func (p *Operation) Merge(o Operation) {
+	p.Requests += o.Requests
+	p.Failed += o.Failed
+	p.FailedHere += o.FailedHere
+	p.Rejected += o.Rejected
+	p.Duration.Merge(o.Duration)
+	p.Self.Merge(o.Self)
+	p.Calls = mergeSorted(p.Calls, o.Calls,
+		func(a, b Call) int { return strings.Compare(a.Callee, b.Callee) }, (*Call).merge)
+	p.Callers = mergeSorted(p.Callers, o.Callers,
+		func(a, b Caller) int { return a.Release.Compare(b.Release) }, (*Caller).merge)
+	for _, e := range o.Exemplars {
+		p.Exemplars.Add(e)
+	}
+}
+
+func (c *Call) merge(o Call) {
+	c.Requests += o.Requests
+	c.Twice += o.Twice
+	c.FourPlus += o.FourPlus
+	c.Total += o.Total
+	c.Failed += o.Failed
+}
+
+func (c *Caller) merge(o Caller) {
+	c.Requests += o.Requests
+	c.FailedHere += o.FailedHere
+}
+
+func (l *LogCount) merge(o LogCount) {
+	l.Count += o.Count
+	if l.Example == "" || o.Example != "" && o.Example < l.Example {
+		l.Example, l.TraceID = o.Example, o.TraceID
+	}
+}
+
+// Add keeps e if it is among the best MaxExemplars.
+func (x *Exemplars) Add(e Exemplar) {
+	k, found := slices.BinarySearchFunc(*x, e, compareExemplars)
+	if found || k >= MaxExemplars {
+		return
+	}
+	*x = slices.Insert(*x, k, e)
+	if len(*x) > MaxExemplars {
+		*x = (*x)[:MaxExemplars]
+	}
+}
+
+func compareExemplars(a, b Exemplar) int {
+	return cmp.Or(
+		-cmp.Compare(min(len(a.Error), 1), min(len(b.Error), 1)),
+		-cmp.Compare(a.Duration, b.Duration),
+		strings.Compare(a.TraceID, b.TraceID),
+		strings.Compare(a.SpanID, b.SpanID),
+	)
+}
+
+func compareLogs(a, b LogCount) int {
+	return cmp.Or(cmp.Compare(a.Severity, b.Severity), strings.Compare(a.Pattern, b.Pattern))
+}
+
+func compareMetrics(a, b Metric) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Attributes, b.Attributes),
+		a.At.Compare(b.At), cmp.Compare(a.Value, b.Value))
+}
+
+// mergeSorted merges two sorted lists without duplicates into one.
+func mergeSorted[T any](a, b []T, order func(x, y T) int, merge func(x *T, y T)) []T {
+	for _, y := range b {
+		k, ok := slices.BinarySearchFunc(a, y, order)
+		if ok {
+			merge(&a[k], y)
+		} else {
+			a = slices.Insert(a, k, y)
+		}
+	}
+	return a
+}
+
+// Losses counts telemetry that arrived and is not in any window.
+// Verdicts say so when it is more than a trifle.
+type Losses struct {
+	Late     uint64 `json:"late,omitempty"`     // after its window had closed
+	Future   uint64 `json:"future,omitempty"`   // further ahead than any clock can be wrong
+	Invalid  uint64 `json:"invalid,omitempty"`  // refused: no service, no time, ends before it starts
+	Overflow uint64 `json:"overflow,omitempty"` // operations beyond the bound, counted under OverflowOperation
+	Dropped  uint64 `json:"dropped,omitempty"`  // details dropped under overload; counts are kept
+}
+
+// OverflowOperation is where operations beyond a service's bound are counted together.
+const OverflowOperation = "(other)"
+
+// Tick is everything that ended in one span of event time: the unit in which
+// detect and decide advance. Ticks follow one another in time; spans in which
+// nothing was heard are left out.
+type Tick struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"` // exclusive
+	// Closed is End plus the allowed lateness: the earliest event time at which
+	// the tick could be known to be complete. Decisions carry it.
+	Closed        time.Time      `json:"closed"`
+	Windows       []Window       `json:"windows,omitempty"`       // sorted by release, then instance
+	Announcements []Announcement `json:"announcements,omitempty"` // sorted by time and id
+	Losses        Losses         `json:"losses,omitzero"`
+}
