@@ -284,5 +284,6 @@ type Tick struct {
 	Closed        time.Time      `json:"closed"`
 	Windows       []Window       `json:"windows,omitempty"`       // sorted by release, then instance
 	Announcements []Announcement `json:"announcements,omitempty"` // sorted by time and id
+	Releases      []Release      `json:"releases,omitempty"`      // new or changed in this tick, sorted; filled after ingest's windows are known
 	Losses        Losses         `json:"losses,omitzero"`
 }

@@ -40,8 +40,9 @@ func (s Secret) Reveal() string { return string(s) }
 // Raw is a part of the file that somebody else decodes: YAML with environment
 // variables replaced, and the line at which it begins.
 type Raw struct {
-	Text []byte
-	Line int
+	Text  []byte
+	Line  int
+	Shown []byte // the same with environment variables as they were written, for showing
 }
 
 var (
@@ -211,12 +212,13 @@ func (d *Document) raw(n ast.Node, path string, v reflect.Value) {
 		d.wrong(n.GetToken(), path, "is %s; want a mapping", describe(n))
 		return
 	}
+	shown := []byte(n.String() + "\n")
 	d.expandAll(n, path)
 	start := n.GetToken().Position.Line
 	if entries, _ := mapping(n); len(entries) > 0 {
 		start = entries[0].Key.GetToken().Position.Line
 	}
-	v.Set(reflect.ValueOf(Raw{Text: []byte(n.String() + "\n"), Line: start}))
+	v.Set(reflect.ValueOf(Raw{Text: []byte(n.String() + "\n"), Line: start, Shown: shown}))
 }
 
 // fieldOf finds the field whose yaml tag is key, in v or in structs embedded in it.
