@@ -1,0 +1,176 @@
+package stat
+
+import (
+	"math"
+	"slices"
+)
+
+// ProcessOptions says what a [Process] looks for and against what noise.
+type ProcessOptions struct {
+	Grid                   []float64    // log odds multipliers looked for, above 0; nil: [DefaultGrid]
+	Calibration            *Calibration // nil: the default prior
+	InstancesC, InstancesB int          // of the candidate and the baseline at the start; below 1 counts as 1
+	// ExtraSD is the deviation of the log odds ratio between equal groups that
+	// is granted without evidence: .05 for errors, .03 for latency.
+	ExtraSD   float64
+	Threshold float64 // log(1/α) at which someone acts; the limiter divides it. 0: log 1000
+	// Delta is the rate that is tolerated whatever the baseline's. Above 0 the
+	// null hypothesis is "odds ratio ≤ ρ, or candidate's rate ≤ Delta".
+	Delta  float64
+	LogRho float64 // log of the tolerated odds ratio ρ
+	// Offsets are log odds ratios that strata are known to have without the
+	// release, by stratum; they add to LogRho. Strata beyond its end have 0.
+	Offsets []float64
+	Horizon int // windows over which a late start is spread; 0: 360
+}
+
+// Process is the evidence of one stream that the candidate is worse.
+//
+// Null hypothesis: in every stratum the odds of a bad request in the candidate
+// are at most ρ times those in the baseline, give or take the difference
+// between healthy instances, or its rate is at most Delta. P(log E ever ≥ L) ≤
+// exp(−L) on average over the instances' differences.
+//
+// For effect sizes θ of the grid, windows t and null effects η,
+//
+//	log E = log Σ_k w_k exp(L_k(t)/φ) − log Σ_j v_j exp(M_j(t)/φ)
+//
+// with L and M summed [ConditionalLLR] of all strata (Mantel and Haenszel 1959:
+// one odds ratio, any number of strata), φ the dispersion of healthy instances
+// (a power likelihood: Grünwald 2012) and η normal with the deviation of
+// healthy instances' log odds ratio. Half of the evidence is for a change with
+// the release, half for a change at a later moment; both are then limited in
+// how fast they may rise. With Delta a second process, Poisson increments
+// (y·log θ − n·Delta·(θ−1))/φ, runs beside it and the smaller of the two counts.
+//
+// The range of log E is from some −3 (the price of looking) upward, without
+// bound. Cost: about 3 µs a window of one stratum, about 1.5 KB.
+type Process struct {
+	logRho  float64
+	offsets []float64
+	delta   float64
+	cal     *Calibration
+	theta   []float64 // log odds multipliers: the grid, then the null nodes
+	excess  []float64 // Delta·(θ−1) of the grid
+	ratio   mixture
+	floor   mixture // against "rate ≤ Delta"
+	limits  [2]limiter
+	windows int // with traffic in both groups
+	closed  int // all
+	traffic bool
+}
+
+const defaultHorizon = 360
+
+// NewProcess gives a process without evidence.
+func NewProcess(o ProcessOptions) *Process {
+	if o.Grid == nil {
+		o.Grid = DefaultGrid()
+	}
+	if o.Calibration == nil {
+		o.Calibration = Calibrate(nil, nil)
+	}
+	if o.Horizon <= 0 {
+		o.Horizon = defaultHorizon
+	}
+	sd := o.Calibration.Sigma0(o.InstancesC, o.InstancesB, o.ExtraSD)
+	nodes, logV := nullNodes(sd)
+	p := &Process{
+		logRho: o.LogRho, offsets: o.Offsets, delta: max(0, o.Delta), cal: o.Calibration,
+		theta: slices.Concat(o.Grid, nodes), ratio: newMixture(len(o.Grid), logV, o.Horizon),
+	}
+	step := o.Calibration.LimiterStep(o.Threshold, o.InstancesC)
+	p.limits = [2]limiter{{step: step}, {step: step}}
+	if p.delta > 0 {
+		p.floor = newMixture(len(o.Grid), nil, o.Horizon)
+		for _, lt := range o.Grid {
+			p.excess = append(p.excess, p.delta*math.Expm1(lt))
+		}
+	}
+	return p
+}
+
+// Add adds one stratum's table of the present window. Counts are winsorised by
+// the caller, instance by instance, with [Calibration.Winsor]. A table without
+// traffic in one group adds nothing.
+func (p *Process) Add(stratum int, t Table) {
+	t = t.cut()
+	if t.NC == 0 || t.NB == 0 {
+		return
+	}
+	p.traffic = true
+	ConditionalLLR(p.ratio.now, p.theta, p.logRho+p.offset(stratum), t)
+	for k, excess := range p.excess {
+		p.floor.now[k] += float64(float64(t.XC)*p.theta[k]) - float64(float64(t.NC)*excess)
+	}
+}
+
+// AddShare adds x events of the present window, xc of them the candidate's, of
+// which share pi would be by chance ([BinomialLLR]). Delta does not apply: use
+// one of Add and AddShare in a process. Without events it is still a window.
+func (p *Process) AddShare(stratum, xc, x int, pi float64) {
+	if !(pi > 0 && pi < 1) {
+		return
+	}
+	p.traffic = true
+	odds := pi / (1 - pi) * math.Exp(p.logRho+p.offset(stratum))
+	BinomialLLR(p.ratio.now, p.theta, xc, x, odds/(1+odds))
+}
+
+func (p *Process) offset(stratum int) float64 {
+	if stratum < 0 || stratum >= len(p.offsets) {
+		return 0
+	}
+	return p.offsets[stratum]
+}
+
+// Close ends the window and gives [Process.LogE]. A window without traffic in
+// both groups changes nothing.
+func (p *Process) Close() float64 {
+	p.closed++
+	if !p.traffic {
+		return p.LogE()
+	}
+	p.traffic = false
+	p.windows++
+	phi, late := p.cal.Phi(p.windows), lateDeflation*p.cal.MaxPhi()
+	p.limits[0].update(p.ratio.close(phi, late, p.closed))
+	if p.delta > 0 {
+		p.limits[1].update(p.floor.close(phi, late, p.closed))
+	}
+	return p.LogE()
+}
+
+// lateDeflation widens the dispersion of the restarting part, which chooses
+// among many starts.
+const lateDeflation = 1.15
+
+// LogE is the rate-limited log e-value as of the last closed window.
+func (p *Process) LogE() float64 {
+	if p.delta > 0 {
+		return math.Min(p.limits[0].value, p.limits[1].value)
+	}
+	return p.limits[0].value
+}
+
+// Raw is the log e-value before the limiter.
+func (p *Process) Raw() float64 {
+	if p.delta > 0 {
+		return math.Min(p.limits[0].raw, p.limits[1].raw)
+	}
+	return p.limits[0].raw
+}
+
+// Windows is how many closed windows had traffic in both groups.
+func (p *Process) Windows() int { return p.windows }
+
+// Onset is how many windows were closed before the most likely moment of
+// change: 0 if it came with the first. It means little without evidence.
+func (p *Process) Onset() int { return p.ratio.onset() }
+
+// Clone gives an independent copy, to go on with in two ways.
+func (p *Process) Clone() *Process {
+	c := *p
+	c.ratio, c.floor = p.ratio.clone(), p.floor.clone()
+	return &c
+}
