@@ -1,0 +1,67 @@
+# Everything a newcomer needs: make demo, make test. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/unship
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X unship.dev/cmd.version=$(VERSION)
+SLOW := ./cmd/e2e/... ./dashboards/browsertest/...
+DATA ?=
+
+.PHONY: help build demo demo-haproxy test test-unit test-e2e test-browser race lint fmt fuzz bench bench-ingest eval check generate clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the binary bin/unship
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/unship
+
+demo: build ## ship a good and a bad release in a live shop; about a minute and a half
+	$(BIN) demo
+
+demo-haproxy: build ## the same behind a real HAProxy (installs it with apt, as root)
+	$(BIN) demo --proxy haproxy
+
+test: test-unit test-e2e test-browser ## all tests; installs the real servers that it needs
+
+test-unit: ## packages, without real servers
+	$(GO) test $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest)
+
+test-e2e: build ## the whole program: Collector, kill -9, restart, both demos
+	$(GO) test -count=1 -timeout 20m ./cmd/e2e/...
+
+test-browser: ## the page in a real Chromium (installs it with apt, as root)
+	$(GO) test -count=1 -timeout 10m ./dashboards/browsertest/...
+
+race: ## unit tests under the race detector
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval)
+
+lint: ## vet, gofmt and golangci-lint
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt the files above'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
+
+fmt: ## format the code
+	gofmt -w .
+
+FUZZTIME ?= 5s
+fuzz: ## every fuzz target for FUZZTIME each
+	.ci/fuzz $(FUZZTIME)
+
+bench: ## all benchmarks, in benchstat form
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-ingest: ## spans per CPU-second over gRPC and HTTP, replay in MB/s, memory per series
+	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./ingest/... ./cmd/...
+
+eval: build ## labelled scenarios → found, top-1, wrong rollbacks, delay; DATA=FOLDER adds labelled recordings
+	$(GO) run ./cmd/eval -unship $(BIN) $(if $(DATA),-data $(DATA))
+
+check: ## exactly what CI runs
+	.ci/run
+
+generate: ## rewrite golden files and generated pages
+	$(GO) test ./decide/report/... ./dashboards/... ./cmd/... -update
+
+clean: ## remove what was built
+	rm -rf bin
