@@ -27,17 +27,19 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"unship.dev"
+	"unship.dev/decide/journal"
 )
 
-// Source is where incidents and releases are read.
+// Source is where incidents and releases are read, newest first, and its
+// errors are the journal's: a [journal.Store] is one.
 type Source interface {
-	Incidents(ctx context.Context, f Filter) ([]unship.Incident, error)
-	Incident(ctx context.Context, id string) (in unship.Incident, found bool, err error)
-	Releases(ctx context.Context, f Filter) ([]unship.ReleaseReport, error)
+	Incidents(ctx context.Context, f journal.Filter) ([]unship.Incident, error)
+	Incident(ctx context.Context, id string) (unship.Incident, error)
+	Releases(ctx context.Context, f journal.Filter) ([]unship.ReleaseReport, error)
 }
 
 // Control takes people's answers into the pipeline. Answer returns once the
-// answer is durable; [Answer.At] is left zero and stamped with the pipeline's
+// answer is durable; its time is left zero and stamped with the pipeline's
 // event time. An error that wraps [ErrRefused] is the asker's mistake and is
 // shown to them; any other is reported as a failure of this server.
 type Control interface {
@@ -48,15 +50,13 @@ type Control interface {
 // an approval of what is already done.
 var ErrRefused = errors.New("refused")
 
-// Options is what a [Server] is made of. Source, Report, Status and Subscribe are
+// Options is what a [Server] is made of. Source, Status and Subscribe are
 // needed; what else is nil is answered with a message that it is not there.
 type Options struct {
 	Source  Source
 	Control Control
 	// Announcements takes POST /api/v1/announcements, after access is checked.
 	Announcements http.Handler
-	// Report writes an incident's report in Markdown.
-	Report func(unship.Incident) []byte
 	// Metrics answers GET /metrics, after access is checked.
 	Metrics http.Handler
 	Status  func() Status
@@ -96,19 +96,19 @@ type Counter struct {
 
 // Server answers the API and the page.
 type Server struct {
-	opt  Options
-	log  *slog.Logger
-	gate access
-	feed feed
-	page page
+	opt    Options
+	log    *slog.Logger
+	access access
+	feed   feed
+	page   page
 }
 
 // New checks the options.
 func New(o Options) (*Server, error) {
-	if o.Source == nil || o.Status == nil || o.Subscribe == nil || o.Report == nil {
-		return nil, errors.New("dashboards need a source, a report, a status and a subscription to changes")
+	if o.Source == nil || o.Status == nil || o.Subscribe == nil {
+		return nil, errors.New("dashboards need a source, a status and a subscription to changes")
 	}
-	gate, err := newAccess(o.Tokens, o.OpenReads)
+	access, err := newAccess(o.Tokens, o.OpenReads)
 	if err != nil {
 		return nil, fmt.Errorf("dashboards: %w", err)
 	}
@@ -120,7 +120,7 @@ func New(o Options) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{opt: o, log: log, gate: gate, page: page}, nil
+	return &Server{opt: o, log: log, access: access, page: page}, nil
 }
 
 // Handler is the whole of it, to be served on one address.
@@ -144,24 +144,24 @@ func (s *Server) routeOpen(mux *http.ServeMux) {
 
 func (s *Server) routeReads(mux *http.ServeMux) {
 	read := func(pattern string, h http.HandlerFunc) {
-		mux.Handle("GET "+pattern, s.gate.require(RoleRead, gzhttp.GzipHandler(h)))
+		mux.Handle("GET "+pattern, s.access.require(RoleRead, gzhttp.GzipHandler(h)))
 	}
 	read("/api/v1/incidents", s.listIncidents)
 	read("/api/v1/incidents/{id}", s.showIncident)
 	read("/api/v1/incidents/{id}/report.md", s.showReport)
 	read("/api/v1/releases", s.listReleases)
-	read("/api/v1/releases/gate", s.gateRelease)
 	read("/api/v1/status", s.showStatus)
 	if s.opt.Metrics != nil {
 		read("/metrics", s.opt.Metrics.ServeHTTP)
 	}
-	// Events are a stream: compression would hold them back.
-	mux.Handle("GET /api/v1/events", s.gate.require(RoleRead, http.HandlerFunc(s.events)))
+	// What is answered late or bit by bit is not compressed, which would hold it back.
+	mux.Handle("GET /api/v1/releases/gate", s.access.require(RoleRead, http.HandlerFunc(s.gateRelease)))
+	mux.Handle("GET /api/v1/events", s.access.require(RoleRead, http.HandlerFunc(s.events)))
 }
 
 func (s *Server) routeActs(mux *http.ServeMux) {
 	act := func(pattern string, h http.Handler) {
-		mux.Handle("POST "+pattern, s.gate.require(RoleAct, h))
+		mux.Handle("POST "+pattern, s.access.require(RoleAct, h))
 	}
 	for _, kind := range []string{unship.AnswerApprove, unship.AnswerReject, unship.AnswerUndo} {
 		act("/api/v1/incidents/{id}/"+kind, s.answer(kind))

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"unship.dev/decide/journal"
 )
 
 // feed is what event streams share: one reading of the source serves all that
@@ -52,14 +54,14 @@ func readItems(ctx context.Context, src Source) (items []item, err error) {
 		}
 		items = append(items, item{event, event + "\x00" + key, sha256.Sum256(data), data})
 	}
-	incidents, err := src.Incidents(ctx, Filter{Limit: defaultLimit})
+	incidents, err := src.Incidents(ctx, journal.Filter{Limit: defaultLimit})
 	if err != nil {
 		return nil, err
 	}
 	for _, in := range incidents {
 		add("incident", in.ID, in)
 	}
-	releases, err := src.Releases(ctx, Filter{Limit: defaultLimit})
+	releases, err := src.Releases(ctx, journal.Filter{Limit: defaultLimit})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"unship.dev"
+	"unship.dev/decide/journal"
+	"unship.dev/decide/report"
 )
 
 const (
@@ -49,24 +51,26 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) showReport(w http.ResponseWriter, r *http.Request) {
 	if in, ok := s.incident(w, r); ok {
-		sendTagged(w, r, "text/markdown; charset=utf-8", s.opt.Report(in))
+		sendTagged(w, r, "text/markdown; charset=utf-8", []byte(report.Markdown(in)))
 	}
 }
 
 // incident reads the incident that the path names, or answers that it cannot.
 func (s *Server) incident(w http.ResponseWriter, r *http.Request) (unship.Incident, bool) {
 	id := r.PathValue("id")
-	in, found, err := s.opt.Source.Incident(r.Context(), id)
+	in, err := s.opt.Source.Incident(r.Context(), id)
 	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		fail(w, http.StatusNotFound, "there is no incident %q; GET /api/v1/incidents lists them", id)
+	case errors.Is(err, journal.ErrAmbiguous):
+		fail(w, http.StatusConflict, "%v", err)
 	case err != nil:
 		s.broken(w, r, "read the incident", err)
-	case !found:
-		fail(w, http.StatusNotFound, "there is no incident %q; GET /api/v1/incidents lists them", id)
 	}
-	return in, err == nil && found
+	return in, err == nil
 }
 
-// reply to an answer: what was recorded, and the incident as it stood.
+// accepted tells what was recorded, and the incident as it stood before it.
 type accepted struct {
 	Answer   unship.Answer   `json:"answer"`
 	Incident unship.Incident `json:"incident"`
@@ -153,9 +157,9 @@ func plain(s string) string {
 	}, strings.ToValidUTF8(s, "�")))
 }
 
-func readFilter(r *http.Request) (Filter, error) {
+func readFilter(r *http.Request) (journal.Filter, error) {
 	q := r.URL.Query()
-	f := Filter{
+	f := journal.Filter{
 		Environment: q.Get("environment"), Service: q.Get("service"),
 		Status: unship.Status(q.Get("status")), Limit: defaultLimit,
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"unship.dev"
+	"unship.dev/decide/journal"
 )
 
 // maxWait bounds one request of the gate; a pipeline that waits longer asks again.
@@ -61,6 +62,9 @@ func readGate(q url.Values) (g gateQuestion, err error) {
 	if g.Name == "" || g.Version == "" {
 		return g, fmt.Errorf("service and version are needed: ?service=ledger&version=1.1.0")
 	}
+	if namespace, name, both := strings.Cut(g.Name, "/"); both && g.Namespace == "" {
+		g.Namespace, g.Name = namespace, name
+	}
 	if v := q.Get("wait"); v != "" {
 		g.wait, err = time.ParseDuration(v)
 		if err != nil || g.wait < 0 || g.wait > maxWait {
@@ -78,6 +82,8 @@ func (s *Server) gateRelease(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "%v", err)
 		return
 	}
+	// The server may bound how long writing takes; this answer comes late by intent.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(question.wait + writeWithin))
 	changed, stop := s.opt.Subscribe()
 	defer stop()
 	ctx, cancel := context.WithTimeout(r.Context(), question.wait)
@@ -111,7 +117,7 @@ func waitChange(ctx context.Context, changed <-chan struct{}) bool {
 }
 
 func (s *Server) fitting(ctx context.Context, id unship.ReleaseID) ([]unship.ReleaseReport, error) {
-	list, err := s.opt.Source.Releases(ctx, Filter{Environment: id.Environment, Service: id.Name})
+	list, err := s.opt.Source.Releases(ctx, journal.Filter{Environment: id.Environment, Service: id.Name})
 	if err != nil {
 		return nil, err
 	}
