@@ -174,6 +174,7 @@ func (p *Process) Clone() *Process {
 	c.ratio, c.floor = p.ratio.clone(), p.floor.clone()
 	return &c
 }
+
 // mixture holds the evidence for a grid of alternatives against a distribution
 // of null effects: once as if the change came with the release, once as if it
 // came at an unknown later moment.

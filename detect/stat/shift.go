@@ -193,6 +193,7 @@ func (l *logSum) add(v float64) {
 }
 
 func (l *logSum) log() float64 { return l.top + math.Log(l.sum) }
+
 // ShiftRelease combines the [Shift] streams of one release into
 //
 //	E = Σ w·A / [(1−p_exo) + p_exo·Σ w·B]
