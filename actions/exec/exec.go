@@ -110,7 +110,7 @@ func (p program) Call(ctx context.Context, v protocol.Verb, r actions.Request) (
 	if stdout.over {
 		return protocol.Answer{}, actions.Uncertain(fmt.Errorf("it wrote more than %d bytes to standard output", protocol.MaxAnswer))
 	}
-	ans, err := protocol.Parse(v, stdout.Bytes())
+	ans, err := protocol.Parse(v, stdout.kept)
 	if err != nil {
 		return ans, actions.Uncertain(err)
 	}

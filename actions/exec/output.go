@@ -1,21 +1,17 @@
 package exec
 
-import "bytes"
-
 // head keeps the beginning of what is written, and notes that there was more.
 type head struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
 	over  bool
 }
 
 func (h *head) Write(b []byte) (int, error) {
-	if room := h.limit - h.Len(); len(b) > room {
-		h.over = true
-		_, _ = h.Buffer.Write(b[:room])
-		return len(b), nil
-	}
-	return h.Buffer.Write(b)
+	room := h.limit - len(h.kept)
+	h.over = h.over || len(b) > room
+	h.kept = append(h.kept, b[:min(room, len(b))]...)
+	return len(b), nil
 }
 
 // tail keeps the end of what is written.
