@@ -1,0 +1,132 @@
+package scenario
+
+import "time"
+
+// gross is the traffic, in requests a second, that a candidate needs for its
+// fault to count as gross, with room for the drift of the day.
+const gross = 26
+
+func canaryErrors(b *builder) {
+	r := b.canaryOf(b.busy(2*gross), b.at(), gross)
+	b.extra(r, .08)
+	b.blame(r, "errors", r.at)
+}
+
+func replacedErrors(b *builder) {
+	r := b.replaced(b.busy(gross), b.at())
+	b.add(effect{from: r.at, where: onRelease(r), fail: .1, exception: "java.lang.NullPointerException"})
+	b.blame(r, "errors", r.at)
+}
+
+func rollingErrors(b *builder) {
+	r := b.rolling(b.busy(gross), b.at(), 15*time.Second)
+	b.add(effect{from: r.at, where: onRelease(r), fail: .08, exception: "java.lang.NullPointerException"})
+	b.blame(r, "errors", r.at)
+}
+
+func blueGreenErrors(b *builder) {
+	r := b.blueGreen(b.busy(gross), b.at())
+	b.add(effect{from: r.at, where: onRelease(r), fail: .1, exception: "java.lang.NullPointerException"})
+	b.blame(r, "errors", r.at)
+}
+
+func smallErrors(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 24)
+	b.extra(r, .02)
+	b.blame(r, "errors", r.at)
+}
+
+func routeErrors(b *builder) {
+	s := b.busy(30)
+	op := s.ops[0]
+	for _, o := range s.ops { // a middling one: neither the busiest nor almost unused
+		if o.rate < op.rate && o.rate > 5*b.options.Scale {
+			op = o
+		}
+	}
+	r := b.canaryOf(s, b.at(), 20)
+	b.add(effect{from: r.at, where: onOperation(r, op), fail: .25, exception: "java.lang.NumberFormatException"})
+	b.blame(r, "errors on one operation", r.at)
+}
+
+func latency(b *builder) {
+	r := b.canaryOf(b.behind(25), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), slow: 2})
+	b.blame(r, "latency", r.at)
+}
+
+func slowTail(b *builder) {
+	r := b.canaryOf(b.behind(40), b.at(), 24)
+	b.add(effect{from: r.at, where: onRelease(r), slow: 10, slowShare: .02})
+	b.blame(r, "slow tail", r.at)
+}
+
+func slowGrowth(b *builder) {
+	r := b.canaryOf(b.behind(25), b.at(), 20)
+	b.add(effect{from: r.at + time.Minute, ramp: 8 * time.Minute, where: onRelease(r), slow: 4})
+	b.blame(r, "growing latency", r.at+time.Minute)
+}
+
+func rejections(b *builder) {
+	r := b.canaryOf(b.busy(30), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), reject: .06})
+	b.blame(r, "rejections", r.at)
+}
+
+func rejectsOneApp(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 20)
+	on, app := onRelease(r), b.apps[3]
+	b.add(effect{from: r.at, reject: .9, where: func(v visit) bool { return v.app == app && on(v) }})
+	b.blame(r, "rejections of one application", r.at)
+}
+
+func poisonedCallee(b *builder) {
+	s := b.caller(40)
+	callee := b.callee(s)
+	r := b.canaryOf(s, b.at(), 20)
+	b.add(effect{from: r.at, where: calledBy(r, callee), fail: .25, exception: "java.lang.IllegalArgumentException"})
+	b.blame(r, "poisoned calls", r.at)
+	if b.rng.IntN(2) == 0 {
+		b.bystanders(1)
+	}
+}
+
+func badAnswer(b *builder) {
+	r := b.canaryOf(b.behind(30), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), misread: .2})
+	b.blame(r, "unreadable answers", r.at)
+}
+
+func nPlusOne(b *builder) {
+	r := b.canaryOf(b.caller(25), b.at(), 15)
+	b.add(effect{from: r.at, where: onRelease(r), repeat: 5})
+	b.blame(r, "more calls per request", r.at)
+}
+
+func lateErrors(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 24)
+	from := r.at + b.options.After/2
+	b.add(effect{from: from, where: onRelease(r), fail: .06, exception: "java.lang.OutOfMemoryError"})
+	b.note(r, .06)
+	b.blame(r, "late errors", from)
+}
+
+func oneGuilty(b *builder) {
+	s := b.busy(30)
+	var r *release
+	if b.rng.IntN(2) == 0 {
+		r = b.canaryOf(s, b.at(), 20)
+	} else {
+		r = b.rolling(s, b.at(), 12*time.Second)
+	}
+	b.add(effect{from: r.at, where: onRelease(r), fail: .1, exception: "java.lang.NullPointerException"})
+	b.blame(r, "errors", r.at)
+	b.bystanders(2 + b.rng.IntN(2))
+}
+
+func silentCrash(b *builder) {
+	r := b.canaryOf(b.behind(25), b.at(), 15)
+	from := r.at + 20*time.Second
+	b.add(effect{from: from, where: onRelease(r), silent: true})
+	b.blame(r, "crash without a word", from)
+}

@@ -1,0 +1,118 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+)
+
+func goodCanary(b *builder) {
+	r := b.canaryOf(b.busy(12), b.at(), 10)
+	b.promote(r, b.at()+4*time.Minute)
+}
+
+func goodRolling(b *builder) { b.rolling(b.busy(8), b.at(), 15*time.Second) }
+
+func goodReplaced(b *builder) { b.replaced(b.busy(8), b.at()) }
+
+func goodBlueGreen(b *builder) { b.blueGreen(b.busy(8), b.at()) }
+
+func goodConcurrent(b *builder) { b.bystanders(4) }
+
+// dependencyOutage lets a callee fail and slow down for two minutes, for old
+// and new callers alike.
+func dependencyOutage(b *builder) {
+	s := b.caller(15)
+	b.canaryOf(s, b.at(), 10)
+	from := b.at() + 90*time.Second
+	b.add(effect{from: from, until: from + 2*time.Minute, where: onService(b.callee(s)), fail: .25, slow: 3, exception: "java.sql.SQLException"})
+}
+
+func slowNode(b *builder) {
+	r := b.canaryOf(b.busy(12), b.at(), 10)
+	node := r.pods[0].node
+	for _, p := range r.pods[1:] { // the other canary pods run elsewhere
+		p.node = "node-7"
+	}
+	b.add(effect{from: b.at() + time.Minute, where: onNode(node), slow: 2.5, fail: .01})
+}
+
+func trafficSurge(b *builder) {
+	b.canaryOf(b.busy(12), b.at(), 10)
+	from := b.at() + time.Minute
+	b.surges = append(b.surges, surge{from: from, until: from + 3*time.Minute, factor: 2})
+	b.add(effect{from: from, until: from + 3*time.Minute, ramp: 30 * time.Second, where: everywhere, slow: 1.6, fail: .004})
+}
+
+func warmUp(b *builder) {
+	r := b.canaryOf(b.busy(12), b.at(), 10)
+	for _, p := range r.pods {
+		p.warmup = .8 + .6*b.rng.Float64()
+	}
+}
+
+// operationMix sends mostly the worst operation of a service to its canary.
+func operationMix(b *builder) {
+	s := b.busy(15)
+	worst := s.ops[len(s.ops)-1]
+	worst.failures, worst.median = .04, 4*worst.median
+	r := b.canaryOf(s, b.at(), 10)
+	for _, p := range r.pods {
+		p.bias = map[*operation]float64{}
+		for _, op := range s.ops {
+			p.bias[op] = .3
+		}
+		p.bias[worst] = 1
+	}
+}
+
+func failingBefore(b *builder) {
+	s := b.busy(15)
+	b.add(effect{from: b.at() - 200*time.Second, where: onService(s), fail: .06, exception: "java.sql.SQLException"})
+	if b.rng.IntN(2) == 0 {
+		b.canaryOf(s, b.at(), 10)
+		return
+	}
+	b.rolling(s, b.at(), 10*time.Second)
+}
+
+func blip(b *builder) {
+	r := b.canaryOf(b.busy(15), b.at(), 12)
+	from := b.at() + 100*time.Second
+	b.add(effect{from: from, until: from + 15*time.Second, where: onPod(r.pods[0]), fail: .4, slow: 4})
+}
+
+// badClient lets one application send several times as much, of which the
+// canary's service refuses most, whichever version it meets.
+func badClient(b *builder) {
+	s := b.busy(15)
+	b.canaryOf(s, b.at(), 10)
+	from := b.at() + time.Minute
+	app := b.apps[3]
+	b.surges = append(b.surges, surge{from: from, until: b.length(), factor: 4, app: app})
+	b.add(effect{from: from, reject: .7, where: func(v visit) bool { return v.pod.service == s && v.app == app }})
+}
+
+func restarted(b *builder) { b.restart(b.busy(12), b.at()) }
+
+func telemetryOutage(b *builder) {
+	b.canaryOf(b.busy(12), b.at(), 10)
+	from := b.at() + 2*time.Minute
+	b.outages = append(b.outages, outage{from, from + time.Minute, .5 + .5*float64(b.rng.IntN(2))})
+}
+
+// returned releases a version early and goes back to the one before it.
+func returned(b *builder) {
+	s := b.busy(12)
+	first := b.replaced(s, b.at()-4*time.Minute)
+	back := b.replaced(s, b.at())
+	back.to = first.from
+	for _, p := range back.pods {
+		p.version = back.to
+		p.name = fmt.Sprintf("%s-back", p.name)
+	}
+}
+
+func lowTraffic(b *builder) {
+	s := b.busy(12)
+	b.canary(s, b.at(), 1, min(.02, .5*b.options.Scale/s.rate))
+}

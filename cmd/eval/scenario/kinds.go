@@ -1,0 +1,50 @@
+package scenario
+
+import "unship.dev/cmd/eval/truth"
+
+// Kinds lists everything that can be made, harmless kinds first. It is the one
+// place where a kind is added.
+func Kinds() []Kind {
+	const (
+		none     = truth.ExpectNoRollback
+		rollback = truth.ExpectRollback
+		either   = truth.ExpectRollbackOrAsk
+	)
+	return []Kind{
+		{"good-canary", "a harmless canary that takes over after four minutes", none, false, goodCanary},
+		{"good-rolling", "a harmless rolling update", none, false, goodRolling},
+		{"good-replaced", "a harmless release, all pods replaced at once", none, false, goodReplaced},
+		{"good-blue-green", "a harmless release switched from blue to green", none, false, goodBlueGreen},
+		{"good-concurrent", "four harmless releases within two minutes", none, false, goodConcurrent},
+		{"dependency-outage", "what the canary's service calls fails for both versions", none, false, dependencyOutage},
+		{"slow-node", "the node of one canary pod becomes slow for everything on it", none, false, slowNode},
+		{"surge", "traffic doubles during a canary and everything slows down", none, false, trafficSurge},
+		{"warm-up", "new pods need a minute to warm up", none, false, warmUp},
+		{"operation-mix", "the canary gets another mix of operations", none, false, operationMix},
+		{"failing-before", "a service that already fails gets a hotfix that does not help", none, false, failingBefore},
+		{"blip", "one canary pod fails for fifteen seconds, then never again", none, false, blip},
+		{"bad-client", "one application begins to send rubbish to both versions", none, false, badClient},
+		{"restart", "all pods are restarted with the version they had", none, false, restarted},
+		{"telemetry-outage", "telemetry is lost for a minute in the middle of a canary", none, false, telemetryOutage},
+		{"rollback", "a service returns to its previous version", none, false, returned},
+		{"low-traffic-canary", "a harmless canary with almost no traffic", none, false, lowTraffic},
+
+		{"canary-errors", "eight percent of a canary's requests fail", rollback, true, canaryErrors},
+		{"replaced-errors", "a tenth of the requests fail after all pods were replaced", rollback, true, replacedErrors},
+		{"rolling-errors", "eight percent of the requests to new pods of a rolling update fail", rollback, false, rollingErrors},
+		{"blue-green-errors", "a tenth of the requests fail after the switch", rollback, false, blueGreenErrors},
+		{"small-errors", "a canary fails two percent more often", rollback, false, smallErrors},
+		{"route-errors", "one operation of a canary fails", rollback, false, routeErrors},
+		{"latency", "a canary needs twice the time", rollback, false, latency},
+		{"slow-tail", "two percent of a canary's requests take ten times as long", rollback, false, slowTail},
+		{"slow-growth", "a canary becomes slower by the minute", rollback, false, slowGrowth},
+		{"rejections", "a canary refuses six percent of valid calls", rollback, false, rejections},
+		{"rejects-one-app", "a canary refuses the valid calls of one application", rollback, false, rejectsOneApp},
+		{"poisoned-callee", "a canary sends what makes its callee fail", rollback, false, poisonedCallee},
+		{"bad-answer", "a canary answers with success what its callers cannot read", rollback, false, badAnswer},
+		{"n-plus-one", "a canary makes five calls where there was one", either, false, nPlusOne},
+		{"late-errors", "a canary begins to fail long after its start", rollback, false, lateErrors},
+		{"concurrent-one-guilty", "one of three or four concurrent releases fails", rollback, false, oneGuilty},
+		{"silent-crash", "a canary's pods stop answering after twenty seconds", either, false, silentCrash},
+	}
+}
