@@ -79,12 +79,17 @@ type Status struct {
 	Watermark time.Time `json:"watermark,omitzero"`
 	Outage    string    `json:"outage,omitempty"`    // why no verdict may be drawn from silence
 	NotReady  string    `json:"not_ready,omitempty"` // why /readyz says no; empty when ready
-	// Receivers are the addresses to which telemetry can be sent, such as
-	// "OTLP/gRPC 0.0.0.0:4317". The page shows them until the first arrives.
-	Receivers []string      `json:"receivers,omitempty"`
+	// Receivers are where telemetry can be sent. The page shows them until the first arrives.
+	Receivers []Receiver    `json:"receivers,omitempty"`
 	Counters  []Counter     `json:"counters,omitempty"`
 	Losses    unship.Losses `json:"losses,omitzero"`
 	Warnings  []string      `json:"warnings,omitempty"` // what people should know, in sentences
+}
+
+// Receiver is one address that takes telemetry.
+type Receiver struct {
+	Protocol string `json:"protocol"` // "OTLP/gRPC"
+	Address  string `json:"address"`  // "0.0.0.0:4317"
 }
 
 // Counter is one number of the status.
