@@ -1,7 +1,6 @@
 package actions
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,11 +38,11 @@ func NewRegistry(factories ...Factory) (*Registry, error) {
 // Factories lists what is registered, sorted by kind.
 func (r *Registry) Factories() []Factory { return slices.Clone(r.factories) }
 
-// New makes the action of one step.
+// New makes the action of one step. Its error is made of [Mistake] values.
 func (r *Registry) New(s Spec) (Action, error) {
 	i := slices.IndexFunc(r.factories, func(f Factory) bool { return f.Kind == s.Kind })
 	if i < 0 {
-		return nil, fmt.Errorf("line %d: unknown action kind %q; have %s", s.Line, s.Kind, r.kinds())
+		return nil, &Mistake{Line: s.Line, Column: 1, What: fmt.Sprintf("unknown action kind %q; have %s", s.Kind, r.kinds())}
 	}
 	a, err := r.factories[i].New(Settings{with: s.With, line: s.Line})
 	if err != nil {
@@ -52,19 +51,38 @@ func (r *Registry) New(s Spec) (Action, error) {
 	return a, nil
 }
 
-// Check reports every mistake of the specs, joined; nil if there is none.
-func (r *Registry) Check(specs []Spec) error {
-	var all []error
+// Check gives every mistake of the specs, those of each in the order of its settings.
+func (r *Registry) Check(specs []Spec) (all []Mistake) {
 	for _, s := range specs {
 		if s.Timeout < 0 || s.Retries < 0 {
-			all = append(all, fmt.Errorf("line %d: action %s: timeout is %v and retries %d; neither can be negative",
-				s.Line, s.Kind, s.Timeout, s.Retries))
+			all = append(all, Mistake{Line: s.Line, Column: 1, What: fmt.Sprintf(
+				"action %s: timeout is %v and retries %d; neither can be negative", s.Kind, s.Timeout, s.Retries)})
 		}
 		if _, err := r.New(s); err != nil {
-			all = append(all, err)
+			all = append(all, mistakesIn(err, s)...)
 		}
 	}
-	return errors.Join(all...)
+	return all
+}
+
+// mistakesIn finds the mistakes in a tree of errors. An error of a constructor
+// that has no place gets the place of the settings.
+func mistakesIn(err error, s Spec) (all []Mistake) {
+	if m, ok := err.(*Mistake); ok { //nolint:errorlint // the tree is walked here
+		return []Mistake{*m}
+	}
+	switch e := err.(type) { //nolint:errorlint // the tree is walked here
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, mistakesIn(inner, s)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		if all = mistakesIn(e.Unwrap(), s); len(all) > 0 {
+			return all
+		}
+	}
+	return []Mistake{{Line: s.Line, Column: 1, What: err.Error()}}
 }
 
 func (r *Registry) kinds() string {

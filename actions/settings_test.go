@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"unship.dev/actions"
 	"unship.dev/actions/builtin"
 )
@@ -46,19 +48,25 @@ func TestCheckReportsEveryMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = reg.Check([]actions.Spec{
+	var got []string
+	for _, m := range reg.Check([]actions.Spec{
 		{Kind: "exec", Line: 3, With: []byte("verbs: [fly]\nenv: {\"a=b\": c}\n")},
 		{Kind: "webhook", Line: 9, With: []byte("url: ftp://x\nsecret: {env: UNSHIP_TEST_NO_SUCH_VARIABLE}\n")},
 		{Kind: "helm", Line: 20, Retries: -1},
-	})
-	for _, want := range []string{
-		"line 3, column 1: command: is missing", `line 3, column 8: verbs: "fly" is no verb`, `env: "a=b"`,
-		"line 9, column 6: url:", "line 10, column 9: secret: environment variable UNSHIP_TEST_NO_SUCH_VARIABLE is empty",
-		`line 20: unknown action kind "helm"; have exec, file, webhook`, "neither can be negative",
-	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("no %q in:\n%v", want, err)
-		}
+	}) {
+		got = append(got, m.Error())
+	}
+	want := []string{
+		"line 3, column 1: command: is missing; want a list: the program, then its arguments",
+		`line 3, column 8: verbs: "fly" is no verb; have plan, apply, undo`,
+		`line 4, column 6: env: "a=b" is no name of an environment variable`,
+		"line 9, column 6: url: want an address that begins with https:// or http://",
+		"line 10, column 9: secret: environment variable UNSHIP_TEST_NO_SUCH_VARIABLE is empty; set the secret there",
+		"line 20, column 1: action helm: timeout is 0s and retries -1; neither can be negative",
+		`line 20, column 1: unknown action kind "helm"; have exec, file, webhook`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("mistakes (-want +got):\n%s", d)
 	}
 }
 

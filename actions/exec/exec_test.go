@@ -63,10 +63,10 @@ func hang() int {
 		_, _ = child.Wait()
 		return 1
 	}
-	for {
-		_ = os.WriteFile(os.Args[1], []byte(time.Now().String()), 0o644)
-		time.Sleep(5 * time.Millisecond)
+	for now := range time.Tick(5 * time.Millisecond) {
+		_ = os.WriteFile(os.Args[1], []byte(now.String()), 0o644)
 	}
+	return 0
 }
 
 // serveFile answers the protocol by the file action.
