@@ -1,0 +1,154 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"unship.dev"
+	"unship.dev/ingest/otlp"
+)
+
+// drainTimeout is how long a shutdown waits for actions that are under way. One
+// that takes longer is taken up again by the next process.
+const drainTimeout = 30 * time.Second
+
+// carry lets the runner do what a decision orders, and hands the outcome to the loop.
+func (l *live) carry(ctx context.Context, d unship.Decision) {
+	switch d.Order {
+	case unship.OrderVerify:
+		return
+	case unship.OrderEscalate:
+		l.log.Error("a person must act", "incident", d.Incident, "release", d.Release.String(), "why", d.Why)
+		return
+	case unship.OrderPlan, unship.OrderRollback, unship.OrderUndo:
+	}
+	policy := l.config.Set().For(d.Release.Service)
+	l.working.Go(func() {
+		var out unship.Outcome
+		if d.Order == unship.OrderPlan {
+			out = planned(ctx, l.runner, l.config.Set(), d)
+		} else {
+			out = l.runner.Carry(ctx, d, specs(policy))
+		}
+		if ctx.Err() != nil && out.Result == unship.ResultUnknown {
+			return // interrupted: the next process takes it up again
+		}
+		l.inbox <- message{outcomes: []unship.Outcome{out}}
+	})
+}
+
+// resumeDecisions takes up the decisions whose outcome the last process did not record.
+func (l *live) resumeDecisions(ctx context.Context) error {
+	open, err := l.store.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("read unfinished decisions: %w", err)
+	}
+	for _, d := range open {
+		l.log.Warn("taking up a decision that was not finished", "decision", d.ID, "order", d.Order, "release", d.Release.String())
+		l.carry(ctx, d)
+	}
+	return nil
+}
+
+// drain waits for actions that are under way and records what became of them.
+func (l *live) drain() error {
+	ended := make(chan struct{})
+	go func() {
+		l.working.Wait()
+		close(ended)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	for {
+		select {
+		case m := <-l.inbox:
+			l.hear(ctx, m)
+		case <-ended:
+			for len(l.inbox) > 0 {
+				l.hear(ctx, <-l.inbox)
+			}
+			return nil
+		case <-ctx.Done():
+			l.log.Warn("actions are still under way; the next start takes them up again")
+			return nil
+		}
+	}
+}
+
+// recallPending consumes again what was accepted and is in no closed tick.
+func (l *live) recallPending() error {
+	n := 0
+	err := l.wal.Replay(func(signal, encoding string, body []byte) error {
+		n++
+		if signal == walAnnouncement {
+			return l.recallAnnouncement(body)
+		}
+		s, e, err := parseRecord(signal, encoding)
+		if err != nil {
+			return err
+		}
+		return otlp.Replay(s, e, body, l.agg)
+	})
+	if err != nil {
+		return fmt.Errorf("read write-ahead log: %w", err)
+	}
+	if n > 0 {
+		l.log.Info("took up telemetry that was accepted before the restart", "requests", n)
+	}
+	return nil
+}
+
+// walAnnouncement marks announcements in the write-ahead log, where OTLP requests have their signal.
+const walAnnouncement = "announcement"
+
+func (l *live) recallAnnouncement(body []byte) error {
+	var a unship.Announcement
+	if err := json.Unmarshal(body, &a); err != nil {
+		return fmt.Errorf("read announcement: %w", err)
+	}
+	return l.agg.Announce(a)
+}
+
+// walJournal writes OTLP requests to the write-ahead log.
+type walJournal struct {
+	log interface {
+		Append(signal, encoding string, body []byte) error
+	}
+}
+
+// Append stores a request before it is answered.
+func (j walJournal) Append(signal otlp.Signal, encoding otlp.Encoding, body []byte) error {
+	return j.log.Append(fmt.Sprint(uint8(signal)), fmt.Sprint(uint8(encoding)), body)
+}
+
+func parseRecord(signal, encoding string) (s otlp.Signal, e otlp.Encoding, err error) {
+	_, err1 := fmt.Sscan(signal, (*uint8)(&s))
+	_, err2 := fmt.Sscan(encoding, (*uint8)(&e))
+	return s, e, errors.Join(err1, err2)
+}
+
+// quiet is how long nothing new must have come, beyond the allowed lateness,
+// before time moves on by itself: senders batch, and a batch is not silence.
+const quiet = 20 * time.Second
+
+// idleClock moves event time on while nobody sends, as fast as the wall clock,
+// so that windows close and rollbacks are verified in silence too.
+type idleClock struct {
+	max  time.Time // latest event time
+	seen time.Time // wall time at which it was first seen
+}
+
+func (c *idleClock) advance(latest, now time.Time, lateness time.Duration) (time.Time, bool) {
+	if latest.IsZero() {
+		return time.Time{}, false
+	}
+	if !latest.Equal(c.max) {
+		c.max, c.seen = latest, now
+		return time.Time{}, false
+	}
+	idle := now.Sub(c.seen) - lateness - quiet
+	return latest.Add(idle), idle > 0
+}

@@ -1,0 +1,283 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"unship.dev"
+	"unship.dev/actions"
+	"unship.dev/cmd/pipeline"
+	"unship.dev/dashboards"
+	"unship.dev/dashboards/slack"
+	"unship.dev/decide/journal"
+	"unship.dev/ingest"
+	"unship.dev/ingest/wal"
+)
+
+// live is the running service: what serve is made of, less its listeners.
+//
+// One goroutine, run, owns the pipeline. It takes ticks from the aggregator and
+// words from the inbox, makes each step durable, and only then hands its
+// decisions to goroutines of their own, whose outcomes come back by the inbox.
+type live struct {
+	config Config
+	log    *slog.Logger
+	agg    *ingest.Aggregator
+	wal    *wal.Log
+	store  *journal.Store
+	pipe   *pipeline.Pipeline
+	runner *actions.Runner
+	slack  *slack.Notifier // nil: not configured
+	bell   dashboards.Bell
+
+	inbox   chan message
+	working sync.WaitGroup // decisions being carried out
+	started time.Time
+	state   atomic.Pointer[liveState]
+}
+
+// liveState is what others may see of the loop.
+type liveState struct {
+	watermark time.Time
+	outage    string
+	trouble   string // why nothing is judged at present
+	losses    unship.Losses
+}
+
+// message is a word from outside: an outcome, or a person's answer that wants a reply.
+type message struct {
+	outcomes []unship.Outcome
+	answers  []unship.Answer
+	reply    chan error // nil: nobody waits
+}
+
+// keepTicks is how much event time of closed ticks the journal keeps beyond the
+// longest watch: what a detector learns a release's past from.
+const keepTicks = 45 * time.Minute
+
+// walTurn is how often the write-ahead log begins a new segment.
+const walTurn = 10 * time.Second
+
+// openLive opens the state and takes up where the last process ended.
+func openLive(ctx context.Context, c Config, factories []actions.Factory, log *slog.Logger) (*live, error) {
+	l := &live{config: c, log: log, inbox: make(chan message, 64), started: time.Now()}
+	l.state.Store(&liveState{})
+	registry, err := actions.NewRegistry(factories...)
+	if err != nil {
+		return nil, err
+	}
+	if l.store, err = journal.Open(ctx, c.State, journal.Options{}); err != nil {
+		return nil, fmt.Errorf("open state in %s: %w", c.State, err)
+	}
+	if err := l.assemble(registry); err != nil {
+		return nil, errors.Join(err, l.store.Close())
+	}
+	if err := l.recall(ctx); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	return l, nil
+}
+
+func (l *live) assemble(registry *actions.Registry) (err error) {
+	c := l.config
+	l.runner, err = actions.NewRunner(actions.Options{Registry: registry, Ledger: l.store, Logger: l.log})
+	if err != nil {
+		return err
+	}
+	if l.pipe, err = pipeline.New(pipeline.Options{Window: c.Window, Policies: c.Set()}); err != nil {
+		return err
+	}
+	l.agg, err = ingest.New(ingest.Options{
+		Window: c.Window, Lateness: c.Lateness, MaxOperations: c.Limits.Operations, MaxPendingBytes: int64(c.Limits.Pending),
+		Ceiling: func() time.Time { return time.Now().Add(clockSlack) }, Slack: clockSlack, Logger: l.log,
+	})
+	if err != nil {
+		return err
+	}
+	l.wal, err = wal.Open(filepath.Join(c.State, "wal"), wal.Options{OnDamage: func(d wal.Damage) {
+		l.log.Warn("a part of the write-ahead log cannot be read", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes, "why", d.Why)
+	}})
+	if err != nil {
+		return fmt.Errorf("open write-ahead log: %w", err)
+	}
+	l.slack, err = newSlack(c.Slack, l.store, l.log)
+	return err
+}
+
+// clockSlack is how far a sender's clock may be ahead of ours.
+const clockSlack = time.Minute
+
+// recall restores what the last process knew: the snapshot of the stages, the
+// closed ticks, and the telemetry that was accepted and not yet in one.
+func (l *live) recall(ctx context.Context) error {
+	if err := l.pipe.Restore(func(name string) ([]byte, error) { return l.store.State(ctx, name) }); err != nil {
+		return err
+	}
+	var last unship.Tick
+	for t, err := range l.store.Ticks(ctx, time.Time{}) {
+		if err != nil {
+			return fmt.Errorf("read closed ticks: %w", err)
+		}
+		l.pipe.Reobserve(t)
+		last = t
+	}
+	if err := l.resume(ctx); err != nil {
+		return err
+	}
+	if !last.End.IsZero() {
+		l.agg.Resume(last.End)
+	}
+	return l.recallPending()
+}
+
+// resume reminds detect of what is being verified.
+func (l *live) resume(ctx context.Context) error {
+	for _, i := range l.pipe.Incidents() {
+		if i.Status.Ended() {
+			continue
+		}
+		decisions, err := l.store.Decisions(ctx, i.ID)
+		if err != nil {
+			return fmt.Errorf("read decisions about incident %s: %w", i.ID, err)
+		}
+		l.pipe.Resume(decisions)
+	}
+	return nil
+}
+
+func (l *live) close() error {
+	return errors.Join(l.wal.Close(), l.store.Close())
+}
+
+// run judges until ctx ends, then waits for actions that are under way.
+func (l *live) run(ctx context.Context) error {
+	if err := l.resumeDecisions(ctx); err != nil {
+		return err
+	}
+	poll := time.NewTicker(200 * time.Millisecond)
+	defer poll.Stop()
+	idle := idleClock{}
+	turned := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return l.drain()
+		case m := <-l.inbox:
+			l.hear(ctx, m)
+		case <-poll.C:
+			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness); ok {
+				l.agg.Advance(to)
+			}
+			if err := l.judge(ctx); err != nil {
+				return err
+			}
+			if time.Since(turned) >= walTurn {
+				turned = time.Now()
+				l.turnLog(ctx)
+			}
+		}
+	}
+}
+
+// judge takes the ticks that have closed through the pipeline.
+func (l *live) judge(ctx context.Context) error {
+	for _, t := range l.agg.Take() {
+		l.losses(t.Losses)
+		if err := l.commit(ctx, l.pipe.Tick(t), message{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hear takes a word from outside through the pipeline.
+func (l *live) hear(ctx context.Context, m message) {
+	err := l.commit(ctx, l.pipe.Hear(m.outcomes, m.answers), m)
+	if m.reply != nil {
+		m.reply <- err
+	}
+}
+
+// commit makes a step durable, tries until it is, and then lets it take effect.
+func (l *live) commit(ctx context.Context, r pipeline.Result, m message) error {
+	states, err := l.pipe.Snapshot()
+	if err != nil {
+		return err
+	}
+	c := journal.Commit{
+		Tick: r.Tick, Reports: r.Reports, Incidents: r.Incidents, Decisions: r.Decisions,
+		Outcomes: m.outcomes, Answers: m.answers, States: states,
+	}
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		err := l.store.Commit(ctx, c)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil // not durable, so it did not happen: the next process does it again
+		}
+		l.log.Error("a step cannot be stored; nothing is decided until it is", "error", err, "retry", wait)
+		l.trouble(err.Error())
+		pause(ctx, wait)
+	}
+	l.effect(ctx, r)
+	return nil
+}
+
+// effect carries out what has been made durable.
+func (l *live) effect(ctx context.Context, r pipeline.Result) {
+	old := *l.state.Load()
+	old.watermark, old.outage, old.trouble = l.pipe.At(), r.Outage, ""
+	l.state.Store(&old)
+	for _, i := range r.Incidents {
+		l.log.Info("incident changed", "incident", i.ID, "status", i.Status, "title", i.Title)
+		if l.slack != nil {
+			l.slack.Notify(i)
+		}
+	}
+	for _, d := range r.Decisions {
+		l.carry(ctx, d)
+	}
+	if len(r.Incidents)+len(r.Reports) > 0 {
+		l.bell.Ring()
+	}
+}
+
+func (l *live) losses(n unship.Losses) {
+	s := *l.state.Load()
+	s.losses.Late += n.Late
+	s.losses.Future += n.Future
+	s.losses.Invalid += n.Invalid
+	s.losses.Overflow += n.Overflow
+	s.losses.Dropped += n.Dropped
+	l.state.Store(&s)
+}
+
+func (l *live) trouble(why string) {
+	s := *l.state.Load()
+	s.trouble = why
+	l.state.Store(&s)
+}
+
+// turnLog lets go of telemetry that is in closed, durable ticks.
+func (l *live) turnLog(ctx context.Context) {
+	if err := l.wal.Rotate(l.agg.MaxTime()); err != nil {
+		l.log.Error("the write-ahead log cannot begin a new segment", "error", err)
+	}
+	if err := l.wal.Trim(l.pipe.JudgedUntil()); err != nil {
+		l.log.Error("the write-ahead log cannot be trimmed", "error", err)
+	}
+	watch := keepTicks
+	for _, p := range l.config.Set() {
+		watch = max(watch, p.Watch+keepTicks)
+	}
+	if err := l.store.PruneTicks(ctx, l.pipe.At().Add(-watch)); err != nil {
+		l.log.Error("old ticks cannot be pruned", "error", err)
+	}
+}
