@@ -1,0 +1,184 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"unship.dev"
+	"unship.dev/decide/words"
+	"unship.dev/rules"
+)
+
+// situation is what the gates of one incident look at. Whatever a new gate
+// needs to know is added here, where it is gathered, and nowhere else.
+type situation struct {
+	At           time.Time
+	Policy       rules.Policy
+	Release      unship.ReleaseID
+	Target       string
+	TargetGuilty string // why the target must not be returned to
+	Wanted       bool   // all that changed may be wanted
+	Doubts       []string
+	Cause        unship.Cause
+	Cleared      string // why blame holds the release innocent
+	Outage       string // of telemetry as a whole
+	RejectedBy   string
+	Running      string    // the release whose rollback or undo runs in this environment
+	Verifying    string    // the release whose rollback is being verified in this environment
+	LastRollback time.Time // of the service
+	Spent        int       // automatic rollbacks of the policy in its budget's time
+}
+
+// gate is one condition that can stop a rollback. A hard gate stops a rollback
+// that a person approved as well: it cannot be carried out, or not now.
+type gate struct {
+	Name  string
+	Hard  bool
+	Check func(situation) (unship.GateResult, string)
+}
+
+// gates is the list of all gates, in the order in which people read them.
+func gates() []gate {
+	return []gate{
+		{Name: "target", Hard: true, Check: targetKnown},
+		{Name: "target_health", Check: targetHealthy},
+		{Name: "evidence", Check: evidenceClear},
+		{Name: "cause", Check: causeIsRelease},
+		{Name: "telemetry", Check: telemetryWorks},
+		{Name: "answer", Check: nobodyObjects},
+		{Name: "running", Hard: true, Check: nothingRuns},
+		{Name: "verifying", Check: nothingIsVerified},
+		{Name: "cooldown", Check: cooledDown},
+		{Name: "budget", Check: budgetLeft},
+	}
+}
+
+func pass(format string, args ...any) (unship.GateResult, string) {
+	return unship.GatePass, fmt.Sprintf(format, args...)
+}
+
+func block(format string, args ...any) (unship.GateResult, string) {
+	return unship.GateBlock, fmt.Sprintf(format, args...)
+}
+
+func targetKnown(s situation) (unship.GateResult, string) {
+	switch s.Target {
+	case "":
+		return block("nobody knows which version %s replaced: there is nothing to return to", s.Release)
+	case s.Release.Version:
+		return block("the version to return to is the faulty one")
+	}
+	return pass("%s is the version that it replaced", s.Target)
+}
+
+func targetHealthy(s situation) (unship.GateResult, string) {
+	if s.TargetGuilty != "" {
+		return block("%s", s.TargetGuilty)
+	}
+	return pass("nothing is known against the version to return to")
+}
+
+func evidenceClear(s situation) (unship.GateResult, string) {
+	if s.Wanted {
+		return block("what changed may be what the release is for; a person has to say")
+	}
+	if len(s.Doubts) > 0 {
+		return block("there are doubts: %s", strings.Join(s.Doubts, "; "))
+	}
+	return pass("the evidence is beyond the policy's threshold, and nothing speaks against it")
+}
+
+func causeIsRelease(s situation) (unship.GateResult, string) {
+	switch {
+	case s.Cleared != "":
+		return block("it is held innocent: %s", s.Cleared)
+	case s.Cause == unship.CauseUnknown:
+		return unship.GateUnknown, "several causes are about as probable as this release"
+	case s.Cause != unship.CauseRelease:
+		return block("the most probable cause is no release: %s", s.Cause)
+	}
+	return pass("a release is the most probable cause")
+}
+
+func telemetryWorks(s situation) (unship.GateResult, string) {
+	if s.Outage != "" {
+		return block("telemetry as a whole broke down: %s", s.Outage)
+	}
+	return pass("telemetry arrives")
+}
+
+func nobodyObjects(s situation) (unship.GateResult, string) {
+	if s.RejectedBy != "" {
+		return block("%s said that it is not the release", s.RejectedBy)
+	}
+	return pass("nobody said no")
+}
+
+func nothingRuns(s situation) (unship.GateResult, string) {
+	if s.Running != "" {
+		return block("another rollback is running in this environment: that of %s", s.Running)
+	}
+	return pass("no other rollback is running in this environment")
+}
+
+func nothingIsVerified(s situation) (unship.GateResult, string) {
+	if s.Verifying != "" {
+		return block("whether the rollback of %s helped is not known yet", s.Verifying)
+	}
+	return pass("no other rollback waits to be verified in this environment")
+}
+
+func cooledDown(s situation) (unship.GateResult, string) {
+	if s.LastRollback.IsZero() {
+		return pass("%s was not rolled back lately", s.Release.Service)
+	}
+	until := s.LastRollback.Add(s.Policy.Cooldown)
+	if s.At.Before(until) {
+		return block("%s was rolled back at %s; automatic rollbacks of it rest until %s",
+			s.Release.Service, words.Clock(s.LastRollback), words.Clock(until))
+	}
+	return pass("the last rollback of %s was at %s", s.Release.Service, words.Clock(s.LastRollback))
+}
+
+func budgetLeft(s situation) (unship.GateResult, string) {
+	b := s.Policy.Budget
+	if s.Spent >= b.Rollbacks {
+		return block("policy %s allows %s in %s, and %d were made",
+			s.Policy.Name, words.Of(uint64(max(b.Rollbacks, 0)), "automatic rollback"), words.Span(b.Per), s.Spent)
+	}
+	return pass("%d of %d automatic rollbacks in %s were made", s.Spent, b.Rollbacks, words.Span(b.Per))
+}
+
+// situationOf gathers what the gates look at.
+func (s *step) situationOf(in *incident, p rules.Policy) situation {
+	v := situation{
+		At: s.at, Policy: p, Release: in.Release, Target: in.Target, Wanted: in.Wanted, Doubts: in.Doubts,
+		Cause: in.Cause, Cleared: in.Cleared, Outage: s.state.Outage, RejectedBy: in.RejectedBy,
+	}
+	v.TargetGuilty = s.guilty(unship.ReleaseID{Service: in.Release.Service, Version: in.Target})
+	v.Running, v.Verifying = s.neighbours(in)
+	for _, r := range s.state.Rollbacks {
+		if r.Service == in.Release.Service {
+			v.LastRollback = r.At
+		}
+		if r.Policy == p.Name && r.By == "" && s.at.Sub(r.At) < p.Budget.Per {
+			v.Spent++
+		}
+	}
+	return v
+}
+
+// neighbours names the releases of the same environment whose rollback runs, or is being verified.
+func (s *step) neighbours(in *incident) (running, verifying string) {
+	for _, o := range s.state.Incidents {
+		switch {
+		case o == in || o.Environment != in.Environment:
+		case o.Running != "":
+			running = o.Release.String()
+		case o.Status == unship.StatusMitigated:
+			verifying = o.Release.String()
+		}
+	}
+	return running, verifying
+}
