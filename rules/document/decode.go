@@ -1,10 +1,12 @@
 package document
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +45,19 @@ type Raw struct {
 	Text  []byte
 	Line  int
 	Shown []byte // the same with environment variables as they were written, for showing
+}
+
+var secretKey = regexp.MustCompile(`(?im)^(\s*-?\s*["']?[a-z_]*(?:secret|token|password|authorization)["']?\s*:\s*)(\S.*)$`)
+
+// Masked is the part as it was written, the values of keys that sound secret
+// hidden unless they name an environment variable.
+func (r Raw) Masked() []byte {
+	return secretKey.ReplaceAllFunc(r.Shown, func(line []byte) []byte {
+		if bytes.Contains(line, []byte("${env:")) {
+			return line
+		}
+		return secretKey.ReplaceAll(line, []byte("${1}(secret)"))
+	})
 }
 
 var (

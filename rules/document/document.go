@@ -108,6 +108,11 @@ func (d *Document) Wrong(path, format string, args ...any) {
 	d.wrong(d.places[at], path, format, args...)
 }
 
+// WrongAt adds a mistake at a place that the caller found by itself, in a [Raw] part of the file.
+func (d *Document) WrongAt(line, column int, path, format string, args ...any) {
+	d.mistakes = append(d.mistakes, Mistake{d.file, line, column, path, fmt.Sprintf(format, args...)})
+}
+
 // Has says whether the file has a value at path.
 func (d *Document) Has(path string) bool { return d.places[path] != nil }
 
