@@ -20,7 +20,6 @@ package detect
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"unship.dev"
@@ -64,7 +63,16 @@ func (o Options) validate() error {
 
 // Detector is the state of all services and of all releases under watch.
 type Detector struct {
-	opt Options
+	opt      Options
+	signals  []*signal // at the usual tolerance: what services teach each other
+	services map[unship.Service]*service
+	order    []*service // sorted
+	watches  []*watch   // sorted
+	guilty   []*watch   // the last regressed ones whose watch is over: they may yet be verified
+	checks   []*verification
+	epoch    time.Time // start of the first window, which has index 1
+	now      int32     // the latest window; 0: none
+	swept    int32
 }
 
 // New makes a Detector that has seen nothing.
@@ -73,21 +81,63 @@ func New(o Options) (*Detector, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Detector{opt: o}, nil
+	return &Detector{
+		opt: o, signals: signalsFor(rules.Default(unship.ModeObserve).Tolerance),
+		services: map[unship.Service]*service{},
+	}, nil
 }
 
 // Observe advances by one tick. releases are those new or changed in this tick;
 // policies give each release its settings. Ticks must come in order of time;
 // one that is not later than the last is ignored.
-func (d *Detector) Observe(t unship.Tick, releases []unship.Release, policies rules.Set) unship.Assessment {
-	_ = math.E
-	return unship.Assessment{At: t.Closed}
+func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies rules.Set) unship.Assessment {
+	a := unship.Assessment{At: tick.Closed}
+	if d.now == 0 {
+		d.epoch = tick.Start
+	}
+	t := int32(tick.Start.Sub(d.epoch)/d.opt.Window) + 1
+	if t <= d.now {
+		return a
+	}
+	for _, r := range releases {
+		d.release(r, policies, t)
+	}
+	a.Outage = d.outage(&tick, t)
+	d.now = t
+	d.read(&tick, t)
+	for _, w := range d.watches {
+		if a.Outage != "" {
+			w.skipped[t] = true
+		}
+		w.note(t)
+		d.advance(w, t)
+	}
+	d.judge(&a, t)
+	a.Recoveries = d.verify(t, tick.Closed)
+	d.sweep(t)
+	return a
 }
 
-// Verify asks for the recovery of a release: from now on assessments say
-// whether its signals returned to what they were before it. since is when the
-// rollback was carried out.
-func (d *Detector) Verify(release unship.ReleaseID, since time.Time) {}
+// release begins the watch of a release, or takes in what became known of it.
+func (d *Detector) release(r unship.Release, policies rules.Set, t int32) {
+	for _, w := range d.watches {
+		if w.release.ReleaseID == r.ReleaseID {
+			w.release.LastSeen, w.release.Rollout, w.release.Announcement = r.LastSeen, r.Rollout, r.Announcement
+			return
+		}
+	}
+	if begins := int32(r.FirstSeen.Sub(d.epoch)/d.opt.Window) + 1; begins < t-settleWindows {
+		return // an old release that changed, or one whose watch is over
+	}
+	d.openWatch(r, policies.For(r.Service), t)
+}
 
 // Dismiss ends the watch of a release: a person said that it is not the cause.
-func (d *Detector) Dismiss(release unship.ReleaseID) {}
+func (d *Detector) Dismiss(release unship.ReleaseID) {
+	for _, w := range d.watches {
+		if w.release.ReleaseID == release {
+			w.closing = "a person said that it is not the cause"
+			w.dismissed = true
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package detect
+
+import (
+	"math"
+	"slices"
+	"sort"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// Constants of the comparison with the past.
+const (
+	pExogenous      = .02  // that something else shifts during the watch
+	controlWindows  = 12   // trailing windows of the control ratio
+	controlPseudo   = 20   // counts by which a control's ratio is shrunk to 1
+	maxControls     = 30   // services
+	loadWindows     = 6    // over which the present load is taken
+	loadDeadZone    = .25  // of the log load: a quarter more or less is no saturation
+	beforePhi       = 1.5  // dispersion of counts around their own past
+	beforeSingle    = 10   // operations with a stream of their own
+	releasedNear    = 24   // windows: a caller or control released that near is no witness
+	outsideShare    = .1   // of the traffic: known callers that are not being released
+	beforeThreshold = 4.61 // log 100, over which the limiter spreads
+)
+
+// afterCell is what one instance of the candidate did in one window in one
+// operation, at thresholds fixed before the release.
+type afterCell struct {
+	at        int32
+	inst      *instance
+	lat       uint8
+	n         uint32
+	y         [thresholds]uint32
+	outN, out uint32 // requests and failures from callers that are not being released
+}
+
+// control is a service that is not being released: what happens to it is not the release's doing.
+type control struct {
+	svc    *service
+	limits []fixed // by unit
+	pre    [counts]rate
+	recent [controlWindows][counts]rate
+	at     [controlWindows]int32
+}
+
+type rate struct{ x, n float64 }
+
+// context is what one window of the comparison with the past is seen against.
+type context struct {
+	at    int32
+	ratio [counts]float64 // of the controls, after to before
+	load  float64         // log change of the load beyond the dead zone
+}
+
+// enlistControls chooses the services to which a release is compared in time:
+// those of the environment with most traffic that are not being released.
+func (d *Detector) enlistControls(w *watch) {
+	from := w.svc.history(w.begin, int32(d.opt.History)).from
+	var all []*service
+	for _, s := range d.order {
+		if s != w.svc && s.id.Environment == w.svc.id.Environment && (s.released == 0 || s.released < from) {
+			all = append(all, s)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *service) int {
+		return -compareFloats(a.requests(from, w.begin), b.requests(from, w.begin))
+	})
+	for _, s := range all[:min(len(all), maxControls)] {
+		c := &control{svc: s, limits: make([]fixed, len(s.units))}
+		c.learn(history{from, w.begin})
+		w.controls = append(w.controls, c)
+		s.controls = append(s.controls, c)
+	}
+}
+
+func compareFloats(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// learn sums what the control did before the release.
+func (c *control) learn(h history) {
+	for u, x := range c.svc.units {
+		if x.lat == nil {
+			continue
+		}
+		var ok bool
+		if c.limits[u].limits, ok = x.lat.before(h.from, h.to); ok {
+			c.limits[u].ok = true
+			for _, b := range x.lat.blocks {
+				for k, limit := range c.limits[u].limits {
+					y, n := b.above(limit)
+					c.pre[countP50+k].x += y
+					c.pre[countP50+k].n += n
+				}
+			}
+		}
+		for _, i := range c.svc.instances {
+			if u >= len(i.units) {
+				continue
+			}
+			for k := range i.units[u] {
+				if x := &i.units[u][k]; x.at >= h.from && x.at < h.to {
+					for j := countFailedHere; j <= countRejected; j++ {
+						c.pre[j].x += float64(x.y[j])
+						c.pre[j].n += float64(x.n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// see counts one operation of one of the control's instances.
+func (c *control) see(t int32, unit int, p *unship.Operation, h unship.Histogram, raise int16, lat uint8) {
+	slot := &c.recent[t%controlWindows]
+	if c.at[t%controlWindows] != t {
+		*slot, c.at[t%controlWindows] = [counts]rate{}, t
+	}
+	for j, x := range [...]uint64{p.FailedHere, p.Failed, p.Rejected} {
+		slot[j].x += float64(x)
+		slot[j].n += float64(p.Requests)
+	}
+	if unit >= len(c.limits) || !c.limits[unit].ok || len(h) == 0 {
+		return
+	}
+	total := float64(h.Total())
+	for k, limit := range c.limits[unit].limits {
+		if lat == latAll || lat == latTail && k == thresholds-1 {
+			slot[countP50+k].x += float64(h.Above(limit + raise))
+			slot[countP50+k].n += total
+		}
+	}
+}
+
+// ratio gives how the control's rate changed, by the trailing windows.
+func (c *control) ratio(count int, t, begin int32) (float64, bool) {
+	pre := c.pre[count]
+	if pre.n == 0 {
+		return 1, false
+	}
+	var x, n float64
+	for k, at := range c.at {
+		if at > t-controlWindows && at >= begin && at <= t {
+			x += c.recent[k][count].x
+			n += c.recent[k][count].n
+		}
+	}
+	p := (pre.x + .5) / (pre.n + 1)
+	return (x + controlPseudo) / (n + controlPseudo/p) / p, true
+}
+
+// note keeps the context of window t: controls and load.
+func (w *watch) note(t int32) {
+	c := context{at: t}
+	var r []float64
+	for count := range c.ratio {
+		r = r[:0]
+		for _, x := range w.controls {
+			if x.svc.released > w.begin-releasedNear && x.svc.released > 0 {
+				continue
+			}
+			if v, ok := x.ratio(count, t, w.begin); ok {
+				r = append(r, v)
+			}
+		}
+		c.ratio[count] = median(r)
+	}
+	h := w.svc.history(w.begin, w.length)
+	was, is := w.svc.requests(h.from, h.to), w.svc.requests(max(w.begin, t-loadWindows+1), t+1)
+	c.load = math.Max(0, math.Abs(math.Log((is+1)/(was+1)))-loadDeadZone)
+	w.context = append(w.context, c)
+}
+
+// median of ratios; 1 without any.
+func median(r []float64) float64 {
+	if len(r) == 0 {
+		return 1
+	}
+	slices.Sort(r)
+	k := len(r)
+	return (r[(k-1)/2] + r[k/2]) / 2
+}
+
+func (w *watch) contextAt(t int32) (context, bool) {
+	k := sort.Search(len(w.context), func(k int) bool { return w.context[k].at >= t })
+	if k < len(w.context) && w.context[k].at == t {
+		return w.context[k], true
+	}
+	return context{}, false
+}
+
+// drift is the deviation of the log rate that time alone brings.
+func drift(s *signal, load float64) float64 {
+	switch {
+	case s.latency() && s.count == countP50:
+		return .1 + 1.5*load
+	case s.latency():
+		return .15 + 1.5*load
+	}
+	return .15 + .5*load
+}
+
+// past compares a release with what its service did before.
+type past struct {
+	w       *watch
+	from    int32
+	streams []*shiftStream
+	release *stat.ShiftRelease
+	weights []float64
+	logA    []float64
+	logB    []float64
+	outside bool // failures are counted from callers that are not being released
+}
+
+// shiftStream is one signal in some operations, before and after.
+type shiftStream struct {
+	signal *signal
+	units  []int
+	single bool
+	weight float64
+	rates  []float64 // by unit: bad requests before, per request
+	opt    stat.ShiftOptions
+	shift  *stat.Shift
+	pre    rate
+	post   rate
+	want   float64 // bad requests after, if nothing had changed
+}

@@ -1,0 +1,76 @@
+package detect
+
+import (
+	"testing"
+)
+
+func TestFaultyReleasesAreFound(t *testing.T) {
+	const t0 = simStart
+	for _, c := range []struct {
+		name   string
+		within int // windows
+		build  func(s *simulation)
+	}{
+		{"errors to 5 %", 14, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0, effect{errors: .045})
+		}},
+		{"errors to 25 %", 7, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0, effect{errors: .25})
+		}},
+		{"errors to 25 % on one instance", 24, func(s *simulation) {
+			s.canary("cart", t0, 1)
+			s.harm("cart", "1.1.0", "", t0, effect{errors: .25})
+		}},
+		{"one operation fails", 30, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "GET /cart/{id}", t0, effect{errors: .3})
+		}},
+		{"twice as slow", 75, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0, effect{latency: 2})
+		}},
+		{"two in a hundred ten times slower", 100, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0, effect{slowShare: .03})
+		}},
+		{"rejects valid calls", 24, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "POST /cart", t0, effect{rejections: .3})
+		}},
+		{"calls twice", 24, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0, effect{twice: .6})
+		}},
+		{"replaced at once, fails", 12, func(s *simulation) {
+			s.replace("cart", t0, 0)
+			s.harm("cart", "1.1.0", "", t0, effect{errors: .1})
+		}},
+		{"replaced at once, slow", 75, func(s *simulation) {
+			s.replace("cart", t0, 0)
+			s.harm("cart", "1.1.0", "", t0, effect{latency: 2})
+		}},
+		{"rolling, fails", 30, func(s *simulation) {
+			s.replace("cart", t0, 8)
+			s.harm("cart", "1.1.0", "", t0, effect{errors: .06})
+		}},
+		{"fails from the tenth minute", 150, func(s *simulation) {
+			s.canary("cart", t0, 2)
+			s.harm("cart", "1.1.0", "", t0+120, effect{errors: .1})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(3) {
+				s := newSimulation(seed + 100)
+				c.build(s)
+				r := s.run(t)["cart"]
+				t.Logf("regressed after %d: %s; %v; logE %.1f", r.regressed, r.first.Why, r.blame.Suspects, r.first.LogE)
+				if r.regressed < 0 || r.regressed > c.within {
+					t.Errorf("seed %d: regressed after %d windows, want within %d; last: %v %s, log E %.1f, doubts %v",
+						seed, r.regressed, c.within, r.last.Verdict, r.last.Why, r.last.LogE, r.last.Doubts)
+				}
+			}
+		})
+	}
+}

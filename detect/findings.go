@@ -1,0 +1,319 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+const (
+	maxFindings  = 8
+	showFindings = 2.302585 // log 10: evidence of a release from which findings are shown
+)
+
+// shown is what findings show of one operation: durations and examples.
+type shown struct {
+	candidate, baseline unship.Histogram
+	failed, slow        unship.Exemplars
+}
+
+func (s *shown) add(candidate bool, p *unship.Operation, h unship.Histogram) {
+	if !candidate {
+		s.baseline.Merge(h)
+		return
+	}
+	s.candidate.Merge(h)
+	for _, e := range p.Exemplars {
+		if e.Error != "" {
+			s.failed.Add(e)
+		} else {
+			s.slow.Add(e)
+		}
+	}
+}
+
+// evidence is one stream of either comparison, as findings see it.
+type evidence struct {
+	signal *signal
+	units  []int
+	single bool
+	weight float64
+	logE   float64
+	cal    *stat.Calibration // nil when compared with the past
+	totals []tally
+	onset  int32
+	sd     float64
+}
+
+func (e *evidence) share() float64 { return math.Log(e.weight) + e.logE }
+
+// streams gives the streams of both comparisons, strongest first.
+func (w *watch) streams() []evidence {
+	var out []evidence
+	if w.conc != nil {
+		for _, s := range w.conc.streams {
+			out = append(out, evidence{
+				signal: s.signal, units: s.units, single: s.single, weight: s.weight, logE: s.proc.LogE(), totals: s.totals,
+				cal: s.opt.Calibration, onset: w.begin + int32(s.proc.Onset()),
+				sd: s.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
+			})
+		}
+	}
+	if w.past != nil {
+		for _, s := range w.past.streams {
+			out = append(out, evidence{
+				signal: s.signal, units: s.units, single: s.single, weight: s.weight, logE: s.shift.LogA(),
+				totals: []tally{s.tally()}, onset: w.past.from, sd: drift(s.signal, 0),
+			})
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].share() > out[j].share() })
+	return out
+}
+
+// tally is the table that a shift amounts to: the baseline's bad requests are
+// those expected of as many requests.
+func (s *shiftStream) tally() tally {
+	if s.post.n == 0 {
+		return tally{}
+	}
+	return tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
+}
+
+// rates gives the baseline's rate, for the candidate's mix of operations, and the candidate's.
+func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
+	var want, xc, nc, nb float64
+	for _, t := range e.totals {
+		if t.nc == 0 || t.nb == 0 {
+			continue
+		}
+		want += t.nc * t.xb / t.nb
+		xc, nc, nb = xc+t.xc, nc+t.nc, nb+t.nb
+	}
+	if nc == 0 {
+		return 0, 0, n
+	}
+	return want / nc, xc / nc, unship.Samples{Baseline: uint64(nb), Candidate: uint64(nc)}
+}
+
+// findings gives the strongest streams in a form for people, bounded.
+func (d *Detector) findings(w *watch) []unship.Finding {
+	var out []unship.Finding
+	for _, e := range w.streams() {
+		if len(out) == maxFindings || e.share() < 0 {
+			break
+		}
+		if w.told(out, &e) {
+			continue
+		}
+		out = append(out, d.finding(w, &e))
+	}
+	return out
+}
+
+// told says that a finding of the same signal and operation is there already.
+func (w *watch) told(out []unship.Finding, e *evidence) bool {
+	for _, f := range out {
+		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Quantile == e.signal.quantile {
+			return true
+		}
+	}
+	return false
+}
+
+// operation is the name of the only operation of a stream, "" of several.
+func (w *watch) operation(e *evidence) string {
+	if len(e.units) == 1 {
+		return w.svc.units[e.units[0]].name()
+	}
+	return ""
+}
+
+func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
+	f := unship.Finding{
+		Release: w.release.ReleaseID, Signal: e.signal.kind, Operation: w.operation(e), Quantile: e.signal.quantile,
+		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
+		Verdict: unship.Inconclusive,
+	}
+	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
+		f.Verdict = unship.Regressed
+	}
+	f.Baseline, f.Candidate, f.Samples = e.rates()
+	lower, upper := e.interval(1 - w.policy.FalseRollbacks)
+	f.Interval = [2]float64{stat.OddsTimes(f.Baseline, lower), stat.OddsTimes(f.Baseline, upper)}
+	f.Exemplars = w.examples(e)
+	if e.signal.latency() {
+		w.inSeconds(&f, e, lower, upper)
+	}
+	return f
+}
+
+// interval gives the odds ratios that are not refuted.
+func (e *evidence) interval(level float64) (lower, upper float64) {
+	o := stat.IntervalOptions{Phi: beforePhi, SD: e.sd}
+	if e.cal != nil {
+		o.Phi = e.cal.MaxPhi()
+	}
+	i := stat.NewInterval(o)
+	for _, t := range e.totals {
+		i.Add(stat.Table{NC: int(t.nc), XC: int(t.xc), NB: int(t.nb), XB: int(t.xb)})
+	}
+	return i.Bounds(level)
+}
+
+// inSeconds turns a finding about the share of slow requests into durations.
+// A quantile's interval follows from the interval of the share beyond it.
+func (w *watch) inSeconds(f *unship.Finding, e *evidence, lower, upper float64) {
+	var c, b unship.Histogram
+	for _, u := range e.units {
+		if u < len(w.shown) {
+			c.Merge(w.shown[u].candidate)
+			b.Merge(w.shown[u].baseline)
+		}
+	}
+	if w.past != nil && len(b) == 0 {
+		b = w.pastDurations(e.units)
+	}
+	q := e.signal.quantile
+	if q == 0 {
+		q = quantiles[thresholds-1]
+		f.Quantile = q
+		f.Warnings = append(f.Warnings, "seen in requests that take more than twice as long as the slowest hundredth before")
+	}
+	f.Unit = "s"
+	f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
+	// The candidate's share beyond its own quantile is 1−q; odds lower or higher by
+	// the interval's width around the estimate move along its distribution.
+	odds := func(p float64) float64 { return p / math.Max(1e-12, 1-p) }
+	pb, pc, _ := e.rates()
+	ratio := odds(pc) / math.Max(1e-12, odds(pb))
+	at := func(bound float64) float64 {
+		return seconds(c, math.Min(1-1e-9, math.Max(1e-9, 1-stat.OddsTimes(1-q, math.Min(1e6, bound)/math.Max(1e-6, ratio)))))
+	}
+	lo, hi := at(lower), at(upper)
+	f.Interval = [2]float64{math.Min(lo, f.Candidate), math.Max(hi, f.Candidate)}
+}
+
+// pastDurations gives the durations before the release.
+func (w *watch) pastDurations(units []int) (h unship.Histogram) {
+	for _, u := range units {
+		for _, b := range w.svc.units[u].lat.blocks {
+			for _, x := range b.h {
+				if b.at < w.begin {
+					h.Add(x.index, uint64(x.n))
+				}
+			}
+		}
+	}
+	return h
+}
+
+func seconds(h unship.Histogram, q float64) float64 {
+	i, ok := h.Quantile(q)
+	if !ok {
+		return 0
+	}
+	return unship.UpperBound(i).Seconds()
+}
+
+func (w *watch) examples(e *evidence) (x unship.Exemplars) {
+	for _, u := range e.units {
+		op := u
+		if w.svc.units[u].callee != "" {
+			op = w.svc.unitOf[unitKey{w.svc.units[u].operation, ""}]
+		}
+		if op >= len(w.shown) {
+			continue
+		}
+		list := w.shown[op].failed
+		if e.signal.latency() || e.signal.calls {
+			list = w.shown[op].slow
+		}
+		for _, y := range list {
+			x.Add(y)
+		}
+	}
+	return x
+}
+
+// say puts a finding into words.
+func (w *watch) say(f *unship.Finding, what string) string {
+	where := f.Operation
+	if where == "" {
+		where = w.release.Service.String()
+	}
+	than := w.baseline + " at the same time"
+	if w.past != nil {
+		than = "before the release"
+	} else {
+		than = "in " + than
+	}
+	seen := fmt.Sprintf("; %d requests seen", f.Samples.Candidate)
+	if f.Unit == "s" {
+		return fmt.Sprintf("%s takes %s at the %g %% quantile, %s %s%s%s", where, duration(f.Candidate), 100*f.Quantile,
+			duration(f.Baseline), than, times(f.Candidate, f.Baseline), seen)
+	}
+	verb := " " + what + " "
+	if f.Signal == unship.SignalCalls {
+		return fmt.Sprintf("%s: %s of requests %s, %s %s%s%s", where, percent(f.Candidate), calling(what), percent(f.Baseline), than,
+			times(f.Candidate, f.Baseline), seen)
+	}
+	return where + verb + fmt.Sprintf("%s of requests, %s %s%s%s", percent(f.Candidate), percent(f.Baseline), than,
+		times(f.Candidate, f.Baseline), seen)
+}
+
+// calling puts "makes no call" into the plural.
+func calling(what string) string {
+	return strings.NewReplacer("makes", "make", "calls", "call").Replace(what)
+}
+
+func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }
+
+func times(a, b float64) string {
+	if b <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (×%.2g)", a/b)
+}
+
+func duration(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(100 * time.Microsecond).String()
+}
+
+// words says what the strongest finding is about.
+func (w *watch) words(f *unship.Finding) string {
+	for _, e := range w.streams() {
+		if e.signal.kind == f.Signal && w.operation(&e) == f.Operation && (e.signal.quantile == f.Quantile || e.signal.latency()) {
+			return w.say(f, e.signal.what)
+		}
+	}
+	return w.say(f, string(f.Signal))
+}
+
+// impact counts what the release did to users beyond the baseline's rate. Only
+// what is found counts: the noise of a healthy release harms nobody.
+func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
+	for _, e := range w.streams() {
+		found := false
+		for _, f := range findings {
+			found = found || f.Verdict == unship.Regressed && f.Signal == e.signal.kind
+		}
+		if !found || e.single {
+			continue
+		}
+		b, c, n := e.rates()
+		beyond := uint64(math.Max(0, math.Round((c-b)*float64(n.Candidate))))
+		switch {
+		case e.signal.latency():
+			i.RequestsSlowed = max(i.RequestsSlowed, beyond)
+		case !e.signal.calls:
+			i.RequestsFailed = max(i.RequestsFailed, beyond)
+		}
+	}
+	return i
+}

@@ -1,0 +1,321 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"unship.dev"
+	"unship.dev/detect/blame"
+	"unship.dev/detect/stat"
+)
+
+// What must have been seen before a release may be called healthy.
+const (
+	clearAfter    = time.Minute
+	clearRequests = 500
+	clearPoints   = .05 // a rise of the failure ratio by so much would have been seen …
+	clearTimes    = 2   // … or so many times the baseline's
+	maxGuilty     = 64
+	sharedTimes   = 2 // by so much the other services fail more, in the middle
+)
+
+// judge gives every watch its judgement and every environment its blame.
+func (d *Detector) judge(a *unship.Assessment, t int32) {
+	for _, w := range d.watches {
+		if w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.threshold() && !w.dismissed {
+			d.examine(w, t)
+		}
+	}
+	var probability map[unship.ReleaseID]float64
+	a.Blame, probability = d.blame()
+	for _, w := range d.watches {
+		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
+		a.Judgements = append(a.Judgements, j)
+		if j.Done {
+			d.close(w)
+		}
+	}
+	d.watches = slices.DeleteFunc(d.watches, func(w *watch) bool { return w.final != nil })
+}
+
+// close ends a watch and frees what it held.
+func (d *Detector) close(w *watch) {
+	w.final = &unship.Judgement{}
+	w.svc.watches = slices.DeleteFunc(w.svc.watches, func(x *watch) bool { return x == w })
+	for _, c := range w.controls {
+		c.svc.controls = slices.DeleteFunc(c.svc.controls, func(x *control) bool { return x == c })
+	}
+	if w.verdict == unship.Regressed {
+		d.guilty = append(d.guilty, w)
+		if len(d.guilty) > maxGuilty {
+			d.guilty = slices.Delete(d.guilty, 0, 1)
+		}
+	}
+	w.controls, w.context = nil, nil
+}
+
+func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64) unship.Judgement {
+	j := unship.Judgement{
+		Release: w.release.ReleaseID, At: a.At, Comparison: w.comparison(), Verdict: unship.Inconclusive,
+		LogE: w.logE, Threshold: w.threshold(), Probability: p, Samples: w.samples,
+	}
+	if w.release.IsRollback() {
+		j.Why, j.Done = fmt.Sprintf("this is a return from %s, a rollback; it is not judged", w.release.RollbackOf), true
+		return j
+	}
+	crossed := w.logE >= w.threshold()
+	if crossed && w.verdict != unship.Regressed && !w.dismissed {
+		j.Doubts = w.doubts(a, p)
+		if len(j.Doubts) == 0 {
+			w.verdict = unship.Regressed
+		}
+	}
+	j.Done = t+1 >= w.until || w.closing != ""
+	if w.logE >= showFindings || w.verdict == unship.Regressed {
+		j.Findings = d.findings(w)
+	}
+	j.Detectable = d.detectable(w, t)
+	d.conclude(w, &j, t)
+	return j
+}
+
+// doubts are the reasons not to act although the threshold is crossed.
+func (w *watch) doubts(a *unship.Assessment, p float64) []string {
+	out := slices.Clone(w.gates.doubts)
+	if a.Outage != "" {
+		out = append(out, "telemetry broke down: "+a.Outage)
+	}
+	if p < w.certainty() {
+		out = append(out, fmt.Sprintf("another cause is not ruled out: the probability that it is this release is %.2f, %.2f is wanted", p, w.certainty()))
+	}
+	return out
+}
+
+// conclude sets the verdict and says why.
+func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
+	switch {
+	case w.verdict == unship.Regressed:
+		j.Verdict = unship.Regressed
+		j.Impact = w.impact(j.Findings)
+		if len(j.Findings) > 0 {
+			if w.onset.IsZero() {
+				w.onset = j.Findings[0].Since
+			}
+			w.why = w.words(&j.Findings[0])
+		}
+		j.Onset, j.Why = w.onset, w.why
+	case w.dismissed:
+		j.Why = w.closing
+	case len(j.Doubts) > 0:
+		j.Why = "it looks worse, but " + strings.Join(j.Doubts, "; ")
+	case w.cleared(t, d.opt.Window):
+		j.Verdict = unship.Healthy
+		j.Why = fmt.Sprintf("shown to be no worse than tolerated, in %d requests", w.samples.Candidate)
+	case j.Done && w.logE < showFindings && seenEnough(j.Detectable):
+		j.Verdict = unship.Healthy
+		j.Why = fmt.Sprintf("nothing got worse during the watch, in %d requests; %s", w.samples.Candidate, sayDetectable(j.Detectable))
+	default:
+		j.Why = w.waiting(j)
+	}
+	if w.closing != "" && !w.dismissed {
+		j.Why += "; " + w.closing
+	}
+}
+
+// cleared says that harm is ruled out before the watch is over.
+func (w *watch) cleared(t int32, window time.Duration) bool {
+	if w.conc == nil || w.past != nil || w.logE >= showFindings ||
+		time.Duration(t+1-w.begin)*window < clearAfter || w.samples.Candidate < clearRequests {
+		return false
+	}
+	h := w.conc.harmless
+	if h[0] == nil || h[0].proc.LogE() < math.Log(20) {
+		return false
+	}
+	return h[1] == nil || !w.timed() || h[1].proc.LogE() >= math.Log(20)
+}
+
+// timed says that the candidate's telemetry carries durations.
+func (w *watch) timed() bool {
+	for k := range w.shown {
+		if len(w.shown[k].candidate) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// waiting says why nothing can be said yet.
+func (w *watch) waiting(j *unship.Judgement) string {
+	seen := fmt.Sprintf("only %d requests on the new version so far", w.samples.Candidate)
+	switch {
+	case w.samples.Candidate == 0:
+		return "no requests on the new version so far"
+	case j.Comparison == unship.ComparisonNone && w.baseline == "":
+		return "it is not known what it replaced; " + seen
+	case j.Comparison == unship.ComparisonNone:
+		return seen
+	case j.LogE >= showFindings:
+		if len(j.Findings) > 0 {
+			return "it may be worse: " + w.words(&j.Findings[0])
+		}
+		return "it may be worse; " + seen
+	}
+	if s := sayDetectable(j.Detectable); s != "" {
+		return fmt.Sprintf("%d requests on the new version so far; %s", w.samples.Candidate, s)
+	}
+	return seen
+}
+
+func sayDetectable(ds []unship.Detectable) string {
+	for _, x := range ds {
+		if x.Signal == unship.SignalErrorRatio && x.Change < 1 {
+			return fmt.Sprintf("a failure ratio above %s would have been seen", percent(x.Change))
+		}
+	}
+	return ""
+}
+
+// seenEnough says that a change worth knowing would have been seen.
+func seenEnough(ds []unship.Detectable) bool {
+	for _, x := range ds {
+		if x.Signal == unship.SignalErrorRatio {
+			return x.Change <= math.Max(x.Baseline+clearPoints, clearTimes*x.Baseline)
+		}
+	}
+	return false
+}
+
+// detectable gives the smallest changes that would have been seen by now.
+func (d *Detector) detectable(w *watch, t int32) (out []unship.Detectable) {
+	for _, e := range w.streams() {
+		if e.single || e.signal.kind != unship.SignalErrorRatio && (!e.signal.latency() || e.signal.count != countP50) {
+			continue
+		}
+		b, _, n := e.rates()
+		if n.Candidate == 0 || n.Baseline == 0 {
+			continue
+		}
+		phi := beforePhi
+		if e.cal != nil {
+			phi = e.cal.MaxPhi()
+		}
+		need := w.threshold() - math.Log(e.weight)
+		x := unship.Detectable{Signal: e.signal.kind, Unit: "1", Baseline: b}
+		x.Change = math.Min(1, stat.Detectable(float64(n.Candidate), float64(n.Baseline), b, phi, e.sd, need))
+		windows := float64(max(1, t+1-w.begin))
+		k := stat.WindowsToDetect(float64(n.Candidate)/windows, float64(n.Baseline)/windows, b, math.Min(1, clearTimes*b), phi, e.sd, need)
+		if k <= float64(w.until-w.begin) && b > 0 {
+			x.DoublingAt = d.time(w.begin + int32(math.Ceil(k)))
+		}
+		if e.signal.latency() {
+			x = w.slowdown(x, &e)
+		}
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b unship.Detectable) int { return strings.Compare(string(a.Signal), string(b.Signal)) })
+	return out
+}
+
+// slowdown turns the share of slow requests that would have been seen into a
+// multiple of the baseline's durations.
+func (w *watch) slowdown(x unship.Detectable, e *evidence) unship.Detectable {
+	var h unship.Histogram
+	for _, u := range e.units {
+		if u < len(w.shown) {
+			h.Merge(w.shown[u].baseline)
+		}
+	}
+	if len(h) == 0 {
+		h = w.pastDurations(e.units)
+	}
+	x.Unit, x.Baseline, x.DoublingAt = "x", 1, time.Time{}
+	middle, ok := h.Quantile(.5)
+	want, total := x.Change, float64(h.Total())
+	x.Change = math.Exp2(8)
+	if !ok {
+		return x
+	}
+	for k := int16(1); k < 128; k++ {
+		if float64(h.Above(middle-k)) >= want*total {
+			x.Change = math.Pow(bucketRatio, float64(k+toleratedBuckets(w.policy.Tolerance.Duration)))
+			break
+		}
+	}
+	return x
+}
+
+// blame weighs the releases of each environment against each other.
+func (d *Detector) blame() ([]unship.Blame, map[unship.ReleaseID]float64) {
+	var out []unship.Blame
+	p := map[unship.ReleaseID]float64{}
+	var cases []blame.Case
+	for _, w := range d.watches {
+		if w.release.IsRollback() {
+			continue
+		}
+		env := w.release.Environment
+		if k := len(cases); k == 0 || cases[k-1].Environment != env {
+			cases = append(cases, blame.Case{Environment: env})
+		}
+		c := &cases[len(cases)-1]
+		c.Releases = append(c.Releases, d.evidenceFor(w))
+		if w.gates.node != "" && w.verdict != unship.Regressed {
+			c.Node = w.gates.node
+		}
+		if k := len(w.context); k > 0 {
+			c.Shared = c.Shared || w.context[k-1].ratio[countFailed] >= sharedTimes
+			c.Surge = c.Surge || w.context[k-1].load > 0
+		}
+	}
+	for _, c := range cases {
+		b := blame.Weigh(c)
+		out = append(out, b)
+		for k, x := range blame.Posterior(c) {
+			p[c.Releases[k].Release.ReleaseID] = x
+		}
+	}
+	return out, p
+}
+
+// evidenceFor is what blame is told of a release.
+func (d *Detector) evidenceFor(w *watch) blame.Evidence {
+	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Regressed: w.verdict == unship.Regressed}
+	if w.gates.node != "" {
+		e.LogE = math.Min(e.LogE, w.gates.logE)
+	}
+	if w.dismissed {
+		e.LogE = math.Min(e.LogE, 0)
+		e.Against = append(e.Against, w.closing)
+	}
+	if w.logE >= showFindings {
+		e.Reasons = d.reasons(w)
+	}
+	if e.LogE < showFindings && w.past == nil && w.samples.Candidate > 0 && w.samples.Baseline > 0 {
+		e.Against = append(e.Against, fmt.Sprintf("its requests are no worse than those of %s in the same moments (%d seen)", w.baseline, w.samples.Candidate))
+	}
+	if e.LogE < showFindings && w.past != nil {
+		e.Against = append(e.Against, "what it does is as it was before, or changed at another moment than its release")
+	}
+	return e
+}
+
+// reasons are what speaks for a release's guilt, in words.
+func (d *Detector) reasons(w *watch) (out []string) {
+	for k, f := range d.findings(w) {
+		if k < 3 {
+			out = append(out, w.words(&f))
+		}
+		if k == 0 {
+			after := f.Since.Sub(d.time(w.begin))
+			out = append(out, fmt.Sprintf("it began %s after the release started serving", after))
+			if w.past == nil {
+				out = append(out, "only instances of the new version show it")
+			}
+		}
+	}
+	return out
+}

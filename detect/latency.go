@@ -1,0 +1,213 @@
+package detect
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"unship.dev"
+)
+
+// Thresholds of durations: three quantiles of the baseline's past, and twice
+// the last of them, which sees a few requests become many times slower.
+const (
+	thresholds   = 4
+	farBuckets   = 16  // twice as long
+	minDurations = 30  // fewer give no threshold
+	forgetting   = .97 // a window, of the past that sets the thresholds
+	bucketRatio  = 1.0442737824274138
+	warmth       = 60 * time.Second
+	warmupBound  = 4.5  // a young instance may be 1 + 4.5·exp(−age/60 s) times slower
+	warmEnough   = 1.09 // two buckets: from here on all quantiles are compared
+	blockWindows = 3
+	recentBlocks = 20
+	oldWindows   = 60
+)
+
+var quantiles = [thresholds]float64{.5, .9, .99, .99}
+
+// latency holds the past durations of one operation's baseline.
+type latency struct {
+	self   bool // durations are self durations
+	past   sketch
+	limits [thresholds]int16
+	known  bool
+	window unship.Histogram // the baseline's durations of the present window
+	blocks []block
+}
+
+// sketch is a histogram that forgets.
+type sketch struct {
+	base   int16
+	weight []float64
+	total  float64
+}
+
+func (s *sketch) decay(by float64) {
+	for i := range s.weight {
+		s.weight[i] *= by
+	}
+	s.total *= by
+}
+
+func (s *sketch) add(h unship.Histogram) {
+	if len(h) == 0 {
+		return
+	}
+	lo, hi := h[0].Index, h[len(h)-1].Index
+	if len(s.weight) == 0 {
+		s.base = lo
+	}
+	if lo < s.base {
+		s.weight = slices.Insert(s.weight, 0, make([]float64, s.base-lo)...)
+		s.base = lo
+	}
+	for int(hi-s.base) >= len(s.weight) {
+		s.weight = append(s.weight, 0)
+	}
+	for _, b := range h {
+		s.weight[b.Index-s.base] += float64(b.Count)
+		s.total += float64(b.Count)
+	}
+}
+
+// limits gives the thresholds; false with too little data.
+func (s *sketch) limits() (l [thresholds]int16, ok bool) {
+	if s.total < minDurations {
+		return l, false
+	}
+	k, seen := 0, 0.0
+	for i, w := range s.weight {
+		seen += w
+		for k < thresholds && seen >= quantiles[k]*s.total*(1-1e-12) {
+			l[k] = s.base + int16(i)
+			k++
+		}
+	}
+	for ; k < thresholds; k++ {
+		l[k] = s.base + int16(len(s.weight)-1)
+	}
+	l[thresholds-1] += farBuckets
+	return l, true
+}
+
+// block is the baseline's durations of a few windows: what a later comparison
+// with the past needs, at thresholds that nobody knows yet.
+type block struct {
+	at  int32 // first window
+	len int32
+	h   []bucket
+}
+
+type bucket struct {
+	index int16
+	n     uint32
+}
+
+func (b *block) merge(h []bucket) {
+	for _, x := range h {
+		k, ok := slices.BinarySearchFunc(b.h, x.index, func(b bucket, i int16) int { return int(b.index) - int(i) })
+		if ok {
+			b.h[k].n += x.n
+			continue
+		}
+		b.h = slices.Insert(b.h, k, x)
+	}
+}
+
+func (b *block) above(limit int16) (n, total float64) {
+	for _, x := range b.h {
+		total += float64(x.n)
+		if x.index > limit {
+			n += float64(x.n)
+		}
+	}
+	return n, total
+}
+
+// close takes the window's baseline durations into the past. Thresholds for
+// window t are thus made of what came before t.
+func (l *latency) close(t, history int32) {
+	if len(l.window) == 0 {
+		return
+	}
+	l.past.decay(forgetting)
+	l.past.add(l.window)
+	l.limits, l.known = l.past.limits()
+	at := t - t%blockWindows
+	if k := len(l.blocks); k == 0 || l.blocks[k-1].at != at {
+		l.blocks = append(l.blocks, block{at: at, len: blockWindows})
+	}
+	h := make([]bucket, 0, len(l.window))
+	for _, b := range l.window {
+		h = append(h, bucket{b.Index, uint32(b.Count)})
+	}
+	l.blocks[len(l.blocks)-1].merge(h)
+	l.window = l.window[:0]
+	l.compact(t, history)
+}
+
+// compact merges blocks that are no longer recent into long ones and drops what is older than the history.
+func (l *latency) compact(t, history int32) {
+	recent := t - blockWindows*recentBlocks
+	for i := 0; i+1 < len(l.blocks); {
+		a, b := &l.blocks[i], &l.blocks[i+1]
+		if b.at+b.len > recent || a.at/oldWindows != b.at/oldWindows {
+			i++
+			continue
+		}
+		a.merge(b.h)
+		a.len = b.at + b.len - a.at
+		l.blocks = slices.Delete(l.blocks, i+1, i+2)
+	}
+	for len(l.blocks) > 0 && l.blocks[0].at+l.blocks[0].len < t-history {
+		l.blocks = slices.Delete(l.blocks, 0, 1)
+	}
+}
+
+// before gives the thresholds of the whole past, for a comparison with it.
+func (l *latency) before(from, to int32) (limits [thresholds]int16, ok bool) {
+	var s sketch
+	for _, b := range l.blocks {
+		if b.at < from || b.at+b.len > to+blockWindows {
+			continue
+		}
+		h := make(unship.Histogram, 0, len(b.h))
+		for _, x := range b.h {
+			h = append(h, unship.Bucket{Index: x.index, Count: uint64(x.n)})
+		}
+		s.add(h)
+	}
+	return s.limits()
+}
+
+// durations gives the histogram to compare, and whether there is one. Self
+// durations and whole durations are never mixed in one operation.
+func (l *latency) durations(p *unship.Operation) (unship.Histogram, bool) {
+	if len(p.Self) > 0 {
+		l.self = true
+		return p.Self, true
+	}
+	return p.Duration, !l.self && len(p.Duration) > 0
+}
+
+// warmup gives how many times slower an instance of this age may be.
+func warmup(age time.Duration) float64 {
+	return 1 + warmupBound*math.Exp(-float64(age)/float64(warmth))
+}
+
+// allowance gives by how many buckets the thresholds of an instance are raised
+// and which of them are compared.
+func allowance(age time.Duration) (buckets int16, lat uint8) {
+	g := warmup(age)
+	b := math.Log(g) / math.Log(bucketRatio)
+	if g > warmEnough {
+		return int16(math.Ceil(b - 1e-9)), latTail
+	}
+	return int16(math.Floor(b + .5)), latAll
+}
+
+// toleratedBuckets is the tolerated slowdown in buckets, at least one.
+func toleratedBuckets(duration float64) int16 {
+	return max(1, int16(math.Round(math.Log1p(duration)/math.Log(bucketRatio))))
+}

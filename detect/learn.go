@@ -1,0 +1,256 @@
+package detect
+
+import (
+	"math"
+	"slices"
+	"sort"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// history is the span of windows that a comparison learns from.
+type history struct{ from, to int32 }
+
+func (s *service) history(to, length int32) history {
+	return history{max(s.first+1, to-length), to}
+}
+
+// cells gives a unit's history of one version: what its healthy instances did.
+func (s *service) cells(sig *signal, unit int, version string, h history) stat.Cells {
+	var c stat.Cells
+	for _, i := range s.instances {
+		if i.version != version || i.first >= h.to {
+			continue
+		}
+		n, y := make([]int32, h.to-h.from), make([]int32, h.to-h.from)
+		if unit < len(i.units) {
+			v := i.units[unit]
+			k := sort.Search(len(v), func(k int) bool { return v[k].at >= h.from })
+			for ; k < len(v) && v[k].at < h.to; k++ {
+				bad, all := sig.of(&v[k])
+				y[v[k].at-h.from], n[v[k].at-h.from] = int32(bad), int32(all)
+			}
+		}
+		c.N, c.Y = append(c.N, n), append(c.Y, y)
+	}
+	return c
+}
+
+// traffic gives the requests of some instances in their history, by unit of one kind, most first.
+func (s *service) traffic(calls bool, of func(*instance) bool, h history) []share {
+	var out []share
+	for u, x := range s.units {
+		if calls != (x.callee != "") {
+			continue
+		}
+		sum := 0.0
+		for _, i := range s.instances {
+			if !of(i) || u >= len(i.units) {
+				continue
+			}
+			for k := range i.units[u] {
+				if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
+					sum += used(c, calls)
+				}
+			}
+		}
+		out = append(out, share{u, sum})
+	}
+	slices.SortStableFunc(out, func(a, b share) int {
+		switch {
+		case a.requests > b.requests:
+			return -1
+		case a.requests < b.requests:
+			return 1
+		}
+		return compareUnits(s.units[a.unit], s.units[b.unit])
+	})
+	return out
+}
+
+func isVersion(v string) func(*instance) bool {
+	return func(i *instance) bool { return i.version == v }
+}
+
+func used(c *cell, calls bool) float64 {
+	if calls {
+		return float64(c.n) - float64(c.y[countNoCall])
+	}
+	return float64(c.n)
+}
+
+func compareUnits(a, b *unit) int {
+	switch {
+	case a.operation < b.operation || a.operation == b.operation && a.callee < b.callee:
+		return -1
+	case a.operation == b.operation && a.callee == b.callee:
+		return 0
+	}
+	return 1
+}
+
+// minCalls is how many calls to a callee must have been seen before they are tested.
+const minCalls = 20
+
+// newComparison begins to compare a release with what it replaces, learning
+// from the history. Window t is the last one known.
+func (d *Detector) newComparison(w *watch, t int32) *comparison {
+	s, h := w.svc, w.svc.history(w.begin, int32(d.opt.History))
+	c := &comparison{
+		svc: s, sides: cohorts{candidate: w.release.Version, baseline: w.baseline},
+		start: w.begin, slots: make([][]slot, len(s.units)),
+	}
+	c.kc, c.kb = w.instances(t)
+	fleet := d.fleet(s, t)
+	ops, calls := s.traffic(false, isVersion(w.baseline), h), s.traffic(true, isVersion(w.baseline), h)
+	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
+	for k, sig := range w.signals {
+		units := ops
+		if sig.calls {
+			units = calls
+		}
+		c.addSignal(w, sig, units, h, fleet[k])
+	}
+	return c
+}
+
+// addSignal makes a signal's streams: half of its weight on all units together,
+// stratified, half on single ones. There is no crude total: a candidate that is
+// given another mix of operations would shift it.
+func (c *comparison) addSignal(w *watch, sig *signal, units []share, h history, prior *stat.Prior) {
+	if len(units) == 0 {
+		return
+	}
+	all, index := make([]stat.Cells, len(units)), make([]int, len(units))
+	for k, u := range units {
+		index[k] = u.unit
+		all[k] = c.svc.cells(sig, u.unit, w.baseline, h)
+	}
+	whole := c.newStream(w, sig, index, stat.Calibrate(all, prior))
+	whole.weight = sig.weight / 2
+	c.add(whole)
+	c.addHarmless(whole)
+	single := units[:min(len(units), maxSingle)]
+	for k, part := range spread(single) {
+		if part == 0 {
+			continue
+		}
+		s := c.newStream(w, sig, index[k:k+1], stat.Calibrate(all[k:k+1], prior))
+		s.weight, s.single = sig.weight/2*part, true
+		c.add(s)
+	}
+}
+
+func (c *comparison) newStream(w *watch, sig *signal, units []int, cal *stat.Calibration) *stream {
+	s := &stream{signal: sig, units: units, totals: make([]tally, len(units))}
+	s.opt = stat.ProcessOptions{
+		Calibration: cal, InstancesC: c.kc, InstancesB: c.kb, ExtraSD: sig.extra,
+		Threshold: math.Log(1 / w.policy.FalseRollbacks), Delta: sig.delta, LogRho: math.Log(sig.ratio),
+	}
+	s.proc = stat.NewProcess(s.opt)
+	return s
+}
+
+// addHarmless sets up the early all-clear: failures and the 90 % quantile.
+func (c *comparison) addHarmless(s *stream) {
+	at := -1
+	switch {
+	case s.signal.kind == unship.SignalErrorRatio:
+		at = 0
+	case s.signal.latency() && s.signal.count == countP90:
+		at = 1
+	default:
+		return
+	}
+	o := stat.HarmlessOptions{
+		Calibration: s.opt.Calibration, InstancesC: c.kc, InstancesB: c.kb,
+		ExtraSD: s.signal.extra, Delta: 10 * s.signal.delta,
+	}
+	c.harmless[at] = &clearing{stream: s, proc: stat.NewHarmless(o)}
+}
+
+// fleetServices is how many other services teach what noise is usual, and
+// fleetEvery how many windows their lesson holds.
+const (
+	fleetServices = 20
+	fleetEvery    = 60
+)
+
+// lesson is what one service teaches the others about each signal.
+type lesson struct {
+	at  int32
+	cal []*stat.Calibration // by signal
+}
+
+// fleet pools what the environment's other services teach about each signal.
+func (d *Detector) fleet(s *service, t int32) []*stat.Prior {
+	priors := make([]*stat.Prior, len(d.signals))
+	for k := range priors {
+		priors[k] = &stat.Prior{}
+	}
+	taught := 0
+	for _, o := range d.order {
+		if o == s || o.id.Environment != s.id.Environment || taught == fleetServices {
+			continue
+		}
+		l := d.lesson(o, t)
+		if l == nil {
+			continue
+		}
+		taught++
+		for k, c := range l.cal {
+			if c != nil {
+				priors[k].Add(c)
+			}
+		}
+	}
+	return priors
+}
+
+func (d *Detector) lesson(s *service, t int32) *lesson {
+	if s.taught != nil && t-s.taught.at < fleetEvery {
+		return s.taught
+	}
+	h := s.history(t, int32(d.opt.History))
+	version := s.settled(h)
+	if version == "" || h.to-h.from < blockWindows {
+		return nil
+	}
+	l := &lesson{at: t}
+	for _, sig := range d.signals {
+		var all []stat.Cells
+		for _, u := range s.traffic(sig.calls, isVersion(version), h) {
+			if len(all) < maxSingle && u.requests >= minCalls {
+				all = append(all, s.cells(sig, u.unit, version, h))
+			}
+		}
+		if len(all) == 0 || len(all[0].N) < 2 {
+			l.cal = append(l.cal, nil)
+			continue
+		}
+		l.cal = append(l.cal, stat.Calibrate(all, nil))
+	}
+	s.taught = l
+	return l
+}
+
+// settled is the version with most traffic that is not under watch, "" without any.
+func (s *service) settled(h history) string {
+	best, most := "", 0
+	sum := map[string]int{}
+	for _, i := range s.instances {
+		if s.candidate(i.version) {
+			continue
+		}
+		for u, v := range i.units {
+			if s.units[u].callee == "" {
+				sum[i.version] += len(v)
+			}
+		}
+		if n := sum[i.version]; n > most {
+			best, most = i.version, n
+		}
+	}
+	return best
+}

@@ -1,0 +1,257 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"unship.dev"
+)
+
+// read takes a tick's windows into the store.
+func (d *Detector) read(tick *unship.Tick, t int32) {
+	var touched []*service
+	for i := range tick.Windows {
+		w := &tick.Windows[i]
+		s := d.service(w.Release.Service, t)
+		if s == nil {
+			continue
+		}
+		if k := len(touched); k == 0 || touched[k-1] != s {
+			touched = append(touched, s)
+		}
+		d.readWindow(s, w, t)
+	}
+	for _, s := range touched {
+		for _, u := range s.units {
+			if u.lat != nil {
+				u.lat.close(t, int32(d.opt.History))
+			}
+		}
+	}
+}
+
+// service gives a service, known from now on; nil beyond the bound.
+func (d *Detector) service(id unship.Service, t int32) *service {
+	s, ok := d.services[id]
+	if !ok {
+		if len(d.services) >= d.opt.Services {
+			return nil
+		}
+		s = newService(id, t)
+		s.estate = d.services
+		d.services[id] = s
+		at, _ := slices.BinarySearchFunc(d.order, s, func(a, b *service) int { return a.id.Compare(b.id) })
+		d.order = slices.Insert(d.order, at, s)
+	}
+	s.last = t
+	return s
+}
+
+func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
+	i := s.instance(w, t, d.opt.Instances)
+	// Who serves in the first minute is no younger than anybody else known.
+	i.settled = i.settled || i.first <= 1+int32(time.Minute/d.opt.Window)
+	var mine *watch
+	for _, x := range s.watches {
+		if x.release.Version == i.version {
+			mine = x
+		}
+	}
+	total := uint64(0)
+	for k := range w.Operations {
+		p := &w.Operations[k]
+		total += p.Requests
+		d.readOperation(s, i, p, mine, t)
+	}
+	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
+		s.load = append(s.load, loadCell{at: t})
+	}
+	s.load[len(s.load)-1].n += total
+}
+
+// readOperation counts one operation of one instance. mine is the watch of its version, if there is one.
+func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, mine *watch, t int32) {
+	u := s.unit(p.Name, "")
+	l := s.units[u].lat
+	s.units[u].requests += p.Requests
+	h, ok := l.durations(p)
+	raise, lat := allowance(time.Duration(min(i.age(t), 1<<20)) * d.opt.Window)
+	y := [counts]uint64{countFailedHere: p.FailedHere, countFailed: p.Failed, countRejected: p.Rejected}
+	seen := uint8(latNone)
+	if ok && l.known {
+		seen = lat
+		for k, limit := range l.limits {
+			if mine != nil {
+				limit += toleratedBuckets(mine.policy.Tolerance.Duration)
+			}
+			y[countP50+k] = h.Above(limit + raise)
+		}
+	}
+	c := i.open(u, t)
+	c.add(p.Requests, y)
+	c.lat = seen
+	for _, x := range p.Callers {
+		s.addCaller(u, x, t)
+	}
+	s.readCalls(i, p, t)
+	if mine == nil {
+		if ok {
+			l.window.Merge(h)
+		}
+		for _, x := range s.controls {
+			x.see(t, u, p, h, raise, lat)
+		}
+	}
+	for _, x := range s.watches {
+		x.see(t, u, i, p, h, raise, lat)
+	}
+}
+
+// readCalls counts an operation's requests by how often they called. Callees
+// known to the operation that were not called count as no call.
+func (s *service) readCalls(i *instance, p *unship.Operation, t int32) {
+	if len(p.Calls) == 0 && !s.calls[p.Name] {
+		return
+	}
+	for k := range p.Calls {
+		if s.unit(p.Name, p.Calls[k].Callee) >= 0 {
+			s.calls[p.Name] = true
+		}
+	}
+	for u, x := range s.units {
+		if x.callee == "" || x.operation != p.Name {
+			continue
+		}
+		y := [counts]uint64{countNoCall: p.Requests}
+		k, ok := slices.BinarySearchFunc(p.Calls, x.callee, func(c unship.Call, callee string) int {
+			switch {
+			case c.Callee < callee:
+				return -1
+			case c.Callee > callee:
+				return 1
+			}
+			return 0
+		})
+		if ok {
+			c := &p.Calls[k]
+			y = [counts]uint64{countNoCall: p.Requests - min(p.Requests, c.Requests), countTwice: c.Twice, countFour: c.FourPlus}
+		}
+		i.open(u, t).add(p.Requests, y)
+	}
+}
+
+// see keeps what a watch needs beyond the cells: durations of both cohorts,
+// examples, and the candidate's counts at fixed thresholds.
+func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unship.Histogram, raise int16, lat uint8) {
+	candidate := i.version == w.release.Version
+	if w.release.IsRollback() || !candidate && i.version != w.baseline {
+		return
+	}
+	for unit >= len(w.shown) {
+		w.shown = append(w.shown, shown{})
+	}
+	w.shown[unit].add(candidate, p, h)
+	if !candidate {
+		return
+	}
+	c := afterCell{at: t, inst: i}
+	if unit < len(w.limits) && w.limits[unit].ok && len(h) > 0 {
+		c.lat, c.n = lat, uint32(h.Total())
+		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)
+		for k, limit := range w.limits[unit].limits {
+			c.y[k] = uint32(h.Above(limit + raise + tolerated))
+		}
+	}
+	for _, x := range p.Callers {
+		if !w.svc.near(x.Release.Service, w) {
+			c.outN += uint32(x.Requests)
+			c.out += uint32(x.FailedHere)
+		}
+	}
+	for unit >= len(w.after) {
+		w.after = append(w.after, nil)
+	}
+	w.after[unit] = append(w.after[unit], c)
+}
+
+// near says that a service was released about when w began: what it asks for may be at fault.
+func (s *service) near(caller unship.Service, w *watch) bool {
+	o := s.estate[caller]
+	return o != nil && o.released > 0 && o.released > w.begin-releasedNear
+}
+
+// Rules of a telemetry outage.
+const (
+	outageSilence   = 3  // windows in which nothing at all was heard
+	outageInstances = 6  // fewer instances prove nothing
+	outageShare     = .5 // of the instances that report in every window
+)
+
+// outage says that telemetry as a whole broke down: much that reported in each
+// of the last windows is silent at once, in more than one service.
+func (d *Detector) outage(tick *unship.Tick, t int32) string {
+	if d.now == 0 {
+		return ""
+	}
+	if t-d.now > outageSilence {
+		return fmt.Sprintf("nothing was heard from %s to %s", d.time(d.now+1).UTC().Format(time.TimeOnly), tick.Start.UTC().Format(time.TimeOnly))
+	}
+	heard := map[unship.ReleaseID]map[string]bool{}
+	for i := range tick.Windows {
+		w := &tick.Windows[i]
+		if heard[w.Release] == nil {
+			heard[w.Release] = map[string]bool{}
+		}
+		heard[w.Release][w.Instance.ID] = true
+	}
+	steady, silent, services := 0, 0, 0
+	for _, s := range d.order {
+		if s.released > 0 && s.released > t-releasedNear {
+			continue // instances go when others come
+		}
+		missing := 0
+		for _, i := range s.instances {
+			if i.streak < controlWindows || i.last < d.now-1 {
+				continue
+			}
+			steady++
+			if !heard[unship.ReleaseID{Service: s.id, Version: i.version}][i.ID] {
+				missing++
+			}
+		}
+		if missing > 0 {
+			services++
+		}
+		silent += missing
+	}
+	if steady >= outageInstances && services >= 2 && float64(silent) >= outageShare*float64(steady) {
+		return fmt.Sprintf("%d of %d instances that report all the time fell silent at once, in %d services", silent, steady, services)
+	}
+	return ""
+}
+
+// sweepEvery is how often what is old is dropped, in windows.
+const sweepEvery = 12
+
+// sweep drops what no comparison can need any more.
+func (d *Detector) sweep(t int32) {
+	if t-d.swept < sweepEvery {
+		return
+	}
+	d.swept = t
+	for _, s := range d.order {
+		from := t
+		for _, w := range s.watches {
+			from = min(from, w.begin)
+		}
+		s.forget(max(from-int32(d.opt.History), t-maxKept))
+	}
+	d.order = slices.DeleteFunc(d.order, func(s *service) bool {
+		old := len(s.watches) == 0 && s.last < t-int32(d.opt.History)
+		if old {
+			delete(d.services, s.id)
+		}
+		return old
+	})
+}

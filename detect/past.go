@@ -1,0 +1,279 @@
+package detect
+
+import (
+	"math"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// newPast makes the comparison with the past, counting from window from.
+func (w *watch) newPast(from int32) *past {
+	p := &past{w: w, from: from, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
+	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
+	p.outside = w.outsiders(h)
+	old := func(i *instance) bool { return i.version != w.release.Version }
+	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
+	for _, sig := range w.signals {
+		units := ops
+		if sig.calls {
+			units = calls
+		}
+		if sig.kind != unship.SignalInclusiveError { // what is called may fail by itself
+			p.addSignal(sig, units, h)
+		}
+	}
+	p.rest()
+	return p
+}
+
+// rest sets the weights that the release's evidence is made of.
+func (p *past) rest() {
+	p.weights = p.weights[:0]
+	for _, s := range p.streams {
+		p.weights = append(p.weights, s.weight)
+	}
+	p.logA, p.logB = make([]float64, len(p.streams)), make([]float64, len(p.streams))
+}
+
+func (p *past) addSignal(sig *signal, units []share, h history) {
+	kept := units[:0:0]
+	for _, u := range units {
+		if u.requests >= minCalls && (!sig.latency() || u.unit < len(p.w.limits) && p.w.limits[u.unit].ok) {
+			kept = append(kept, u)
+		}
+	}
+	if len(kept) == 0 {
+		return
+	}
+	weight := sig.weight
+	if sig.kind == unship.SignalErrorRatio {
+		weight += weightFailed
+	}
+	index := make([]int, len(kept))
+	for k, u := range kept {
+		index[k] = u.unit
+	}
+	p.addStream(&shiftStream{signal: sig, units: index, weight: weight / 2}, h)
+	single := kept[:min(len(kept), beforeSingle)]
+	for k, part := range spread(single) {
+		p.addStream(&shiftStream{signal: sig, units: index[k : k+1], weight: weight / 2 * part, single: true}, h)
+	}
+}
+
+// addStream learns the rates before the release. Exposure is the number of bad
+// requests that the rates of the single operations predict, so that another
+// mix of operations changes nothing.
+func (p *past) addStream(s *shiftStream, h history) {
+	length := int(h.to - h.from)
+	x, n := make([][]float64, len(s.units)), make([][]float64, len(s.units))
+	var all rate
+	sums := make([]rate, len(s.units))
+	for k, u := range s.units {
+		x[k], n[k] = p.before(s.signal, u, h)
+		for i := range length {
+			sums[k].x, sums[k].n = sums[k].x+x[k][i], sums[k].n+n[k][i]
+		}
+		all.x, all.n = all.x+sums[k].x, all.n+sums[k].n
+	}
+	if all.n < minCalls {
+		return
+	}
+	mean := (all.x + .5) / (all.n + 1)
+	s.opt = stat.ShiftOptions{PreX: make([]float64, length), PreN: make([]float64, length), Phi: beforePhi}
+	if s.signal.latency() && s.signal.count == countP50 {
+		s.opt.Phi = 1
+	}
+	for k := range s.units {
+		r := (sums[k].x + 10*mean) / (sums[k].n + 10)
+		s.rates = append(s.rates, r)
+		for i := range length {
+			s.opt.PreX[i] += x[k][i]
+			s.opt.PreN[i] += n[k][i] * r
+		}
+	}
+	s.pre = all
+	s.shift = stat.NewShift(s.opt)
+	p.streams = append(p.streams, s)
+}
+
+// before gives the bad and all requests of an operation by window.
+func (p *past) before(sig *signal, unit int, h history) (x, n []float64) {
+	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
+	svc := p.w.svc
+	switch {
+	case sig.latency():
+		p.durationsBefore(sig, unit, h, x, n)
+	case sig.kind == unship.SignalErrorRatio && p.outside:
+		for k, v := range svc.callers {
+			if k.unit != unit || svc.near(k.caller, p.w) {
+				continue
+			}
+			for _, c := range v {
+				if c.at >= h.from && c.at < h.to {
+					x[c.at-h.from] += float64(c.failed) // whole numbers: the order of the map does not matter
+					n[c.at-h.from] += float64(c.n)
+				}
+			}
+		}
+	default:
+		for _, i := range svc.instances {
+			if i.version == p.w.release.Version || unit >= len(i.units) {
+				continue
+			}
+			for k := range i.units[unit] {
+				if c := &i.units[unit][k]; c.at >= h.from && c.at < h.to {
+					bad, all := sig.of(c)
+					x[c.at-h.from] += float64(bad)
+					n[c.at-h.from] += float64(all)
+				}
+			}
+		}
+	}
+	return x, n
+}
+
+// durationsBefore spreads the blocks of the past evenly over their windows.
+func (p *past) durationsBefore(sig *signal, unit int, h history, x, n []float64) {
+	l := p.w.svc.units[unit].lat
+	for _, b := range l.blocks {
+		if b.at >= h.to {
+			break
+		}
+		first, last := max(b.at, h.from), min(b.at+b.len, h.to)
+		if first >= last {
+			continue
+		}
+		y, all := b.above(p.w.limits[unit].limits[sig.count-countP50])
+		for t := first; t < last; t++ {
+			x[t-h.from] += y / float64(last-first)
+			n[t-h.from] += all / float64(last-first)
+		}
+	}
+}
+
+// step takes in window t.
+func (p *past) step(t int32) { p.stepWithout(nil, t) }
+
+func (p *past) stepWithout(out map[*instance]bool, t int32) {
+	ctx, ok := p.w.contextAt(t)
+	if !ok {
+		return
+	}
+	for k, s := range p.streams {
+		var x, want, n float64
+		for i, u := range s.units {
+			a, b := p.counts(s.signal, u, t, out)
+			x, n, want = x+a, n+b, want+b*s.rates[i]
+		}
+		if n > 0 {
+			ratio := 1.0
+			if !s.signal.calls {
+				ratio = ctx.ratio[s.signal.count]
+			}
+			s.shift.Add(x, want*ratio, drift(s.signal, ctx.load))
+			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
+		}
+		p.logA[k], p.logB[k] = s.shift.LogA(), s.shift.LogB()
+	}
+	if len(p.streams) > 0 {
+		p.release.Step(p.weights, p.logA, p.logB)
+	}
+}
+
+// counts gives the candidate's bad and all requests of an operation in window t.
+func (p *past) counts(sig *signal, unit int, t int32, out map[*instance]bool) (x, n float64) {
+	if sig.latency() || sig.kind == unship.SignalErrorRatio && p.outside {
+		return p.noted(sig, unit, t, out)
+	}
+	for _, i := range p.w.svc.instances {
+		if i.version != p.w.release.Version || out[i] {
+			continue
+		}
+		if c := i.at(unit, t); c != nil {
+			bad, all := sig.of(c)
+			x, n = x+float64(bad), n+float64(all)
+		}
+	}
+	return x, n
+}
+
+func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x, n float64) {
+	if unit >= len(p.w.after) {
+		return 0, 0
+	}
+	v := p.w.after[unit]
+	for k := lowerBound(v, t); k < len(v) && v[k].at == t; k++ {
+		c := &v[k]
+		switch {
+		case out[c.inst]:
+		case !sig.latency():
+			x, n = x+float64(c.out), n+float64(c.outN)
+		case c.lat == latAll || c.lat == latTail && sig.count == countFar:
+			x, n = x+float64(c.y[sig.count-countP50]), n+float64(c.n)
+		}
+	}
+	return x, n
+}
+
+// lowerBound is the first cell of window t; live it is near the end.
+func lowerBound(v []afterCell, t int32) int {
+	k := len(v)
+	for k > 0 && v[k-1].at >= t {
+		k--
+		if len(v)-k > 256 {
+			lo, hi := 0, k
+			for lo < hi {
+				if m := (lo + hi) / 2; v[m].at < t {
+					lo = m + 1
+				} else {
+					hi = m
+				}
+			}
+			return lo
+		}
+	}
+	return k
+}
+
+// without gives the evidence as if some instances had not been there.
+func (p *past) without(out map[*instance]bool, t int32) float64 {
+	again := &past{w: p.w, from: p.from, outside: p.outside, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
+	for _, s := range p.streams {
+		x := *s
+		x.shift = stat.NewShift(x.opt)
+		again.streams = append(again.streams, &x)
+	}
+	again.rest()
+	for u := max(p.from, t-maxKept); u <= t; u++ {
+		if !p.w.skipped[u] {
+			again.stepWithout(out, u)
+		}
+	}
+	return again.release.LogE()
+}
+
+// share is the stream's part of the release's evidence, as a logarithm.
+func (s *shiftStream) share() float64 { return math.Log(s.weight) + s.shift.LogA() }
+
+// outsiders says whether enough of the traffic comes from known callers that
+// are not being released: then failures are counted from them alone.
+func (w *watch) outsiders(h history) bool {
+	var known, all uint64
+	for k, v := range w.svc.callers {
+		if w.svc.near(k.caller, w) {
+			continue
+		}
+		for _, c := range v {
+			if c.at >= h.from && c.at < h.to {
+				known += uint64(c.n)
+			}
+		}
+	}
+	for _, l := range w.svc.load {
+		if l.at >= h.from && l.at < h.to {
+			all += l.n
+		}
+	}
+	return known > 0 && float64(known) > outsideShare*float64(all)
+}

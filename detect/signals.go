@@ -1,0 +1,100 @@
+package detect
+
+import (
+	"math"
+
+	"unship.dev"
+	"unship.dev/rules"
+)
+
+// signal is one way of counting bad requests, with its share of a release's evidence.
+type signal struct {
+	kind      unship.Signal
+	quantile  float64 // of durations; 0 for the far tail and all else
+	count     int     // place in a cell
+	calls     bool    // counts calls, not operations
+	what      string  // in words: "fails", after an operation's name
+	weight    float64
+	extra     float64 // deviation of the log odds between equal instances, granted
+	ratio     float64 // tolerated odds ratio
+	delta     float64 // tolerated rate
+	ambiguous bool    // may be wanted: fewer calls are also what a new cache looks like
+}
+
+// latency says that the signal counts slow requests.
+func (s *signal) latency() bool { return !s.calls && s.count >= countP50 }
+
+// of gives the bad and all requests of a cell, none where the signal is not to be had.
+func (s *signal) of(c *cell) (bad, all int) {
+	if s.latency() && (c.lat == latNone || c.lat == latTail && s.count != countFar) {
+		return 0, 0
+	}
+	return int(c.y[s.count]), int(c.n)
+}
+
+// weights of the signals in a release's evidence. They sum to .85: what is not
+// measured stays invested in e = 1, so nothing depends on which signals exist.
+const (
+	weightFailedHere = .30
+	weightFailed     = .15
+	weightRejected   = .05
+	weightSelf       = .30
+	weightCalls      = .05
+)
+
+var latencyShares = [thresholds]float64{.30, .20, .25, .25}
+
+// signalsFor gives the signals at a policy's tolerance.
+func signalsFor(tol rules.Tolerance) []*signal {
+	s := []*signal{
+		{kind: unship.SignalErrorRatio, count: countFailedHere, weight: weightFailedHere, what: "fails"},
+		{kind: unship.SignalInclusiveError, count: countFailed, weight: weightFailed, what: "fails, here or further on,"},
+		{kind: unship.SignalRejectionRatio, count: countRejected, weight: weightRejected, what: "rejects"},
+	}
+	for _, x := range s {
+		x.extra, x.ratio, x.delta = .05, max(1, tol.Ratio), tol.Absolute
+	}
+	for k, share := range latencyShares {
+		x := &signal{kind: unship.SignalSelfDuration, count: countP50 + k, weight: weightSelf * share, extra: .03, ratio: 1}
+		if k < thresholds-1 {
+			x.quantile = quantiles[k]
+		}
+		s = append(s, x)
+	}
+	for _, c := range []signal{
+		{count: countNoCall, weight: .4, what: "makes no call", ambiguous: true},
+		{count: countTwice, weight: .4, what: "calls twice or more"},
+		{count: countFour, weight: .2, what: "calls four times or more"},
+	} {
+		c.kind, c.calls, c.extra = unship.SignalCalls, true, .05
+		c.weight *= weightCalls
+		c.ratio, c.delta = 1.25, .02
+		s = append(s, &c)
+	}
+	return s
+}
+
+// share is a unit of a release with its part of the traffic.
+type share struct {
+	unit     int
+	requests float64
+}
+
+// maxSingle is how many operations have a stream of their own.
+const maxSingle = 20
+
+// spread gives the weights of single streams: by the square root of traffic, so
+// that rare operations are not forgotten (sum 1).
+func spread(units []share) []float64 {
+	w, sum := make([]float64, len(units)), 0.0
+	for i, u := range units {
+		w[i] = math.Sqrt(u.requests)
+		sum += w[i]
+	}
+	for i := range w {
+		if sum > 0 {
+			w[i] /= sum
+		}
+	}
+	return w
+}

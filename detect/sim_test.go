@@ -1,0 +1,272 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"unship.dev"
+	"unship.dev/rules"
+)
+
+// effect is what an instance does to one operation in one window.
+type effect struct {
+	errors, rejections float64 // extra probability
+	latency            float64 // factor; 0: 1
+	slowShare          float64 // of requests that take ten times as long
+	twice              float64 // probability of calling the database twice or more
+}
+
+// simOp is one operation and its share of an instance's requests.
+type simOp struct {
+	name           string
+	share          float64
+	errors, reject float64
+	median         float64 // seconds
+}
+
+// simInstance serves from one window up to another.
+type simInstance struct {
+	version, id, node string
+	from, to          int
+	bias              float64 // factor on failures that stays
+}
+
+// simService is one service of the simulated estate.
+type simService struct {
+	name      string
+	ops       []simOp
+	rps       float64 // of each instance
+	instances []*simInstance
+	releases  map[int]unship.Release
+}
+
+// simulation makes ticks from a seed.
+type simulation struct {
+	rng      *rand.Rand
+	services []*simService
+	windows  int
+	cluster  int // failures come in clusters of this size
+	effects  []func(s *simService, i *simInstance, op string, t int) effect
+	load     func(t int) float64
+	mix      func(i *simInstance, op string) float64
+	policy   rules.Policy
+	silent   func(i *simInstance, t int) bool
+}
+
+const (
+	simStart = 120 // windows of history before releases
+	simNodes = 5
+)
+
+var simEpoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newSimulation(seed uint64) *simulation {
+	s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), windows: simStart + 180, policy: rules.Default(unship.ModeAuto)}
+	s.policy.Watch = 15 * time.Minute
+	for k, name := range []string{"cart", "catalog", "checkout", "ledger", "search"} {
+		v := &simService{name: name, rps: 6, releases: map[int]unship.Release{}}
+		v.ops = []simOp{
+			{"GET /" + name, .6, .005, .01, .020},
+			{"POST /" + name, .3, .005, .01, .050},
+			{"GET /" + name + "/{id}", .1, .01, .01, .010},
+		}
+		for i := range 4 {
+			v.instances = append(v.instances, &simInstance{
+				version: "1.0.0", id: fmt.Sprintf("%s-old-%d", name, i), node: fmt.Sprintf("node-%d", (i+k)%simNodes), to: 1 << 30, bias: 1,
+			})
+		}
+		s.services = append(s.services, v)
+	}
+	return s
+}
+
+func (s *simulation) service(name string) *simService {
+	for _, v := range s.services {
+		if v.name == name {
+			return v
+		}
+	}
+	panic("no service " + name)
+}
+
+// canary adds n instances of a new version at window t.
+func (s *simulation) canary(name string, t, n int) *simService {
+	v := s.service(name)
+	for i := range n {
+		v.instances = append(v.instances, &simInstance{
+			version: "1.1.0", id: fmt.Sprintf("%s-new-%d", name, i), node: fmt.Sprintf("node-%d", (i+3)%simNodes), from: t, to: 1 << 30, bias: 1,
+		})
+	}
+	v.announce(t)
+	return v
+}
+
+func (v *simService) announce(t int) {
+	v.releases[t] = unship.Release{
+		ReleaseID: unship.ReleaseID{Service: v.id(), Version: "1.1.0"}, Previous: "1.0.0", FirstSeen: simTime(t), LastSeen: simTime(t + 1),
+	}
+}
+
+// replace swaps one instance of the old version every so many windows.
+func (s *simulation) replace(name string, t, every int) *simService {
+	v := s.service(name)
+	for i, old := range slices.Clone(v.instances) {
+		at := t + i*every
+		old.to = at
+		n := *old
+		n.version, n.id, n.from, n.to = "1.1.0", fmt.Sprintf("%s-new-%d", name, i), at, 1<<30
+		v.instances = append(v.instances, &n)
+	}
+	v.announce(t)
+	return v
+}
+
+func (v *simService) id() unship.Service {
+	return unship.Service{Environment: "production", Namespace: "shop", Name: v.name}
+}
+
+func simTime(t int) time.Time { return simEpoch.Add(time.Duration(t) * 5 * time.Second) }
+
+// harm gives all requests of a version an effect from a window on.
+func (s *simulation) harm(name, version, op string, from int, e effect) {
+	s.effects = append(s.effects, func(v *simService, i *simInstance, o string, t int) effect {
+		if v.name == name && (version == "" || i.version == version) && (op == "" || op == o) && t >= from {
+			return e
+		}
+		return effect{}
+	})
+}
+
+// tick makes the tick of window t.
+func (s *simulation) tick(t int) (unship.Tick, []unship.Release) {
+	k := unship.Tick{Start: simTime(t), End: simTime(t + 1), Closed: simTime(t + 1).Add(10 * time.Second)}
+	var releases []unship.Release
+	for _, v := range s.services {
+		for _, i := range v.instances {
+			if t < i.from || t >= i.to || s.silent != nil && s.silent(i, t) {
+				continue
+			}
+			k.Windows = append(k.Windows, s.window(v, i, t))
+		}
+		if r, ok := v.releases[t]; ok {
+			releases = append(releases, r)
+		}
+	}
+	slices.SortFunc(k.Windows, func(a, b unship.Window) int {
+		return cmp.Or(a.Release.Compare(b.Release), cmp.Compare(a.Instance.ID, b.Instance.ID))
+	})
+	return k, releases
+}
+
+func (s *simulation) window(v *simService, i *simInstance, t int) unship.Window {
+	w := unship.Window{
+		Release:  unship.ReleaseID{Service: v.id(), Version: i.version},
+		Instance: unship.Instance{ID: i.id, Node: i.node}, Start: simTime(t), Length: 5 * time.Second,
+	}
+	load := 1.0
+	if s.load != nil {
+		load = s.load(t)
+	}
+	for _, o := range v.ops {
+		mean := v.rps * 5 * o.share * load
+		if s.mix != nil {
+			mean *= s.mix(i, o.name)
+		}
+		if n := s.poisson(mean); n > 0 {
+			w.Operations = append(w.Operations, s.operation(v, i, o, n, t))
+		}
+	}
+	slices.SortFunc(w.Operations, func(a, b unship.Operation) int { return cmp.Compare(a.Name, b.Name) })
+	return w
+}
+
+func (s *simulation) operation(v *simService, i *simInstance, o simOp, n, t int) unship.Operation {
+	sum := effect{latency: 1}
+	for _, f := range s.effects {
+		e := f(v, i, o.name, t)
+		sum.errors, sum.rejections, sum.slowShare, sum.twice = sum.errors+e.errors, sum.rejections+e.rejections, sum.slowShare+e.slowShare, sum.twice+e.twice
+		if e.latency > 0 {
+			sum.latency *= e.latency
+		}
+	}
+	p := unship.Operation{Name: o.name, Requests: uint64(n)}
+	failed := s.failures(n, math.Min(1, o.errors*i.bias+sum.errors))
+	p.Failed, p.FailedHere = failed, failed
+	p.Rejected = s.failures(n, math.Min(1, o.reject+sum.rejections))
+	call := unship.Call{Callee: "postgresql", Requests: uint64(n), Total: uint64(n)}
+	call.Twice = s.failures(n, .05+sum.twice)
+	p.Calls = []unship.Call{call}
+	middle := math.Log2(o.median*sum.latency) * 16
+	for range n {
+		x := middle + s.rng.NormFloat64()*.5/math.Ln2*16
+		if sum.slowShare > 0 && s.rng.Float64() < sum.slowShare {
+			x += math.Log2(10) * 16
+		}
+		p.Self.Add(int16(math.Floor(x)), 1)
+	}
+	p.Duration = p.Self
+	if failed > 0 {
+		p.Exemplars.Add(unship.Exemplar{TraceID: fmt.Sprintf("%s-%s-%d", i.id, o.name, t), Error: "500"})
+	}
+	return p
+}
+
+func (s *simulation) failures(n int, p float64) uint64 {
+	size := max(1, s.cluster)
+	x := s.poisson(float64(n)*p/float64(size)) * size
+	return uint64(min(n, x))
+}
+
+func (s *simulation) poisson(mean float64) int {
+	if mean > 50 {
+		return max(0, int(math.Round(mean+math.Sqrt(mean)*s.rng.NormFloat64())))
+	}
+	l, k, p := math.Exp(-mean), 0, s.rng.Float64()
+	for p > l {
+		k++
+		p *= s.rng.Float64()
+	}
+	return k
+}
+
+// result is what became of one release.
+type result struct {
+	last      unship.Judgement
+	regressed int // windows after the release; -1: never
+	first     unship.Judgement
+	blame     unship.Blame
+}
+
+// run plays the simulation and gives what became of each release.
+func (s *simulation) run(t *testing.T) map[string]result {
+	t.Helper()
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]result{}
+	for w := range s.windows {
+		k, r := s.tick(w)
+		if len(k.Windows) == 0 {
+			continue
+		}
+		a := d.Observe(k, r, rules.Set{s.policy})
+		for _, j := range a.Judgements {
+			x, ok := out[j.Release.Name]
+			if !ok {
+				x.regressed = -1
+			}
+			x.last = j
+			if j.Verdict == unship.Regressed && x.regressed < 0 {
+				x.regressed, x.first, x.blame = int(k.Start.Sub(simTime(simStart))/(5*time.Second)), j, a.Blame[0]
+			}
+			out[j.Release.Name] = x
+		}
+	}
+	return out
+}

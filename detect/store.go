@@ -1,0 +1,336 @@
+package detect
+
+import (
+	"slices"
+	"sort"
+
+	"unship.dev"
+)
+
+// Bounds of what one service may hold. Operations beyond maxUnits are counted
+// together under unship.OverflowOperation.
+const (
+	maxOperations = 64
+	maxCalls      = 64
+	maxCallers    = 64
+	maxKept       = 2160 // windows kept of one instance, however long the watch
+)
+
+// The counts of a cell. Operations and calls use the same places.
+const (
+	countFailedHere = iota
+	countFailed
+	countRejected
+	countP50
+	countP90
+	countP99
+	countFar // beyond twice the 99 % quantile
+	counts
+
+	countNoCall = 0
+	countTwice  = 1
+	countFour   = 2
+)
+
+// Which latency counts of a cell hold. A young instance is slow while it warms
+// up: only its far tail is compared.
+const (
+	latNone = iota
+	latTail
+	latAll
+)
+
+// cell is what one instance did in one window in one unit.
+type cell struct {
+	at  int32
+	n   uint16
+	lat uint8
+	y   [counts]uint16
+}
+
+// add counts more, thinning the whole cell rather than overflowing: ratios are kept.
+func (c *cell) add(n uint64, y [counts]uint64) {
+	n += uint64(c.n)
+	for i := range y {
+		y[i] += uint64(c.y[i])
+	}
+	for n > 0xffff {
+		n /= 2
+		for i := range y {
+			y[i] /= 2
+		}
+	}
+	c.n = uint16(n)
+	for i := range y {
+		c.y[i] = uint16(min(y[i], n))
+	}
+}
+
+// series are the cells of one instance and unit, oldest first; windows without traffic are left out.
+type series []cell
+
+// at gives the cell of window t, or nil. Cells are dense, so the guess mostly hits.
+func (s series) at(t int32) *cell {
+	if len(s) == 0 {
+		return nil
+	}
+	i := len(s) - 1 - int(s[len(s)-1].at-t)
+	if i >= len(s) {
+		return nil
+	}
+	if i >= 0 && s[i].at == t {
+		return &s[i]
+	}
+	i = sort.Search(len(s), func(i int) bool { return s[i].at >= t })
+	if i < len(s) && s[i].at == t {
+		return &s[i]
+	}
+	return nil
+}
+
+// since cuts off the cells before window t, once that is worth moving the rest.
+func (s series) since(t int32) series {
+	i := sort.Search(len(s), func(i int) bool { return s[i].at >= t })
+	if i < 64 && i < len(s) {
+		return s
+	}
+	return append(s[:0], s[i:]...)
+}
+
+// open gives the cell of window t, the newest.
+func (s *series) open(t int32) *cell {
+	if k := len(*s) - 1; k >= 0 && (*s)[k].at == t {
+		return &(*s)[k]
+	}
+	*s = append(*s, cell{at: t})
+	return &(*s)[len(*s)-1]
+}
+
+// instance is one running copy of one version.
+type instance struct {
+	unship.Instance
+	version     string
+	first, last int32
+	streak      int32 // windows without a pause, up to the last
+	settled     bool  // it already served when telemetry began
+	units       []series
+}
+
+func (i *instance) at(unit int, t int32) *cell {
+	if unit >= len(i.units) {
+		return nil
+	}
+	return i.units[unit].at(t)
+}
+
+func (i *instance) open(unit int, t int32) *cell {
+	for unit >= len(i.units) {
+		i.units = append(i.units, nil)
+	}
+	return i.units[unit].open(t)
+}
+
+// age in windows; a settled instance is as old as can be.
+func (i *instance) age(t int32) int32 {
+	if i.settled {
+		return 1 << 30
+	}
+	return t - i.first
+}
+
+// unit is what is counted by itself: an operation, or the calls of an operation to one callee.
+type unit struct {
+	operation, callee string
+	requests          uint64
+	lat               *latency // of operations
+}
+
+// name is the unit's name for people.
+func (u *unit) name() string {
+	if u.callee == "" {
+		return u.operation
+	}
+	return u.operation + " → " + u.callee
+}
+
+type unitKey struct{ operation, callee string }
+
+type instanceKey struct{ version, id string }
+
+type callerKey struct {
+	unit   int
+	caller unship.Service
+}
+
+// callerCell is what one service asked of one operation in one window.
+type callerCell struct {
+	at        int32
+	n, failed uint32
+}
+
+// service is everything known of one service.
+type service struct {
+	id        unship.Service
+	first     int32
+	last      int32
+	units     []*unit
+	unitOf    map[unitKey]int
+	ops       int
+	instances []*instance
+	instOf    map[instanceKey]*instance
+	callers   map[callerKey][]callerCell
+	load      []loadCell // requests by window
+	watches   []*watch   // open ones
+	released  int32      // window of the latest release; 0: none
+	controls  []*control // of watches that look at this service
+	taught    *lesson
+	calls     map[string]bool // operations that are known to call
+	estate    map[unship.Service]*service
+}
+
+type loadCell struct {
+	at int32
+	n  uint64
+}
+
+func newService(id unship.Service, t int32) *service {
+	return &service{
+		id: id, first: t, last: t,
+		unitOf:  map[unitKey]int{},
+		instOf:  map[instanceKey]*instance{},
+		callers: map[callerKey][]callerCell{},
+		calls:   map[string]bool{},
+	}
+}
+
+// unit gives the index of an operation, or of its calls to a callee; -1 when calls are beyond the bound.
+func (s *service) unit(operation, callee string) int {
+	k := unitKey{operation, callee}
+	if i, ok := s.unitOf[k]; ok {
+		return i
+	}
+	calls := len(s.units) - s.ops
+	switch {
+	case callee != "" && calls >= maxCalls:
+		return -1
+	case callee == "" && s.ops >= maxOperations && operation != unship.OverflowOperation:
+		return s.unit(unship.OverflowOperation, "")
+	}
+	u := &unit{operation: operation, callee: callee}
+	if callee == "" {
+		u.lat = &latency{}
+		s.ops++
+	}
+	s.units = append(s.units, u)
+	s.unitOf[k] = len(s.units) - 1
+	return len(s.units) - 1
+}
+
+// instance gives the instance of a window. Beyond the bound the instances of a version share one.
+func (s *service) instance(w *unship.Window, t int32, bound int) *instance {
+	k := instanceKey{w.Release.Version, w.Instance.ID}
+	i, ok := s.instOf[k]
+	if !ok && len(s.instances) >= bound {
+		k.id = unship.OverflowOperation
+		i, ok = s.instOf[k]
+	}
+	if !ok {
+		i = &instance{Instance: w.Instance, version: w.Release.Version, first: t}
+		i.ID = k.id
+		s.instOf[k] = i
+		at, _ := slices.BinarySearchFunc(s.instances, i, compareInstances)
+		s.instances = slices.Insert(s.instances, at, i)
+	}
+	switch {
+	case i.last == t-1:
+		i.streak++
+	case i.last != t:
+		i.streak = 1
+	}
+	i.last = t
+	if i.Node == "" {
+		i.Node = w.Instance.Node
+	}
+	return i
+}
+
+// compareInstances keeps instances in an order that arrival does not change.
+func compareInstances(a, b *instance) int {
+	if a.version != b.version {
+		if a.version < b.version {
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case a.ID < b.ID:
+		return -1
+	case a.ID > b.ID:
+		return 1
+	}
+	return 0
+}
+
+// candidate says whether a version is under watch.
+func (s *service) candidate(version string) bool {
+	for _, w := range s.watches {
+		if w.release.Version == version {
+			return true
+		}
+	}
+	return false
+}
+
+// addCaller counts what a caller asked of an operation.
+func (s *service) addCaller(unit int, c unship.Caller, t int32) {
+	k := callerKey{unit, c.Release.Service}
+	v, ok := s.callers[k]
+	if !ok && len(s.callers) >= maxCallers {
+		return
+	}
+	if n := len(v); n == 0 || v[n-1].at != t {
+		v = append(v, callerCell{at: t})
+	}
+	last := &v[len(v)-1]
+	last.n += uint32(c.Requests)
+	last.failed += uint32(c.FailedHere)
+	s.callers[k] = v
+}
+
+// forget drops what is older than window from and instances that fell silent before it.
+func (s *service) forget(from int32) {
+	keep := s.instances[:0]
+	for _, i := range s.instances {
+		if i.last < from {
+			delete(s.instOf, instanceKey{i.version, i.ID})
+			continue
+		}
+		for u := range i.units {
+			i.units[u] = i.units[u].since(from)
+		}
+		keep = append(keep, i)
+	}
+	clear(s.instances[len(keep):])
+	s.instances = keep
+	for k, v := range s.callers {
+		j := sort.Search(len(v), func(j int) bool { return v[j].at >= from })
+		if j == len(v) {
+			delete(s.callers, k)
+			continue
+		}
+		s.callers[k] = append(v[:0], v[j:]...)
+	}
+	j := sort.Search(len(s.load), func(j int) bool { return s.load[j].at >= from })
+	s.load = append(s.load[:0], s.load[j:]...)
+}
+
+// requests gives the service's mean requests a window from window a up to b, exclusive.
+func (s *service) requests(a, b int32) float64 {
+	sum := uint64(0)
+	for j := len(s.load) - 1; j >= 0 && s.load[j].at >= a; j-- {
+		if s.load[j].at < b {
+			sum += s.load[j].n
+		}
+	}
+	return float64(sum) / float64(max(1, b-a))
+}

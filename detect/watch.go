@@ -1,0 +1,263 @@
+package detect
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"unship.dev"
+	"unship.dev/rules"
+)
+
+// Rules of the way from one comparison to the other.
+const (
+	settleWindows  = 2  // instances that serve by then count as the candidate's
+	switchShare    = .8 // of the traffic: from here on too little of the old version is left
+	switchRequests = 30
+	switchWindows  = 12 // less overlap than that is no overlap
+)
+
+// watch is one release under watch.
+type watch struct {
+	svc      *service
+	release  unship.Release
+	policy   rules.Policy
+	baseline string // the version it is compared with; "" without one
+	signals  []*signal
+	begin    int32
+	until    int32 // the first window beyond the watch
+	length   int32 // of the history learnt from
+
+	conc     *comparison
+	past     *past
+	next     int32 // the first window that no comparison has seen
+	switched int32 // the first window of the comparison with the past; 0 before
+	frozen   float64
+	skipped  map[int32]bool
+
+	// What the comparison with the past needs, noted as it happens.
+	limits   []fixed       // by unit: thresholds of durations as of the release
+	after    [][]afterCell // by unit
+	controls []*control
+	context  []context
+
+	shown     []shown // by unit: what findings show
+	samples   unship.Samples
+	logE      float64
+	gates     gates
+	verdict   unship.Verdict // once regressed, always regressed
+	final     *unship.Judgement
+	closing   string // why the watch ends before its time
+	dismissed bool
+	onset     time.Time
+	why       string
+}
+
+// fixed are thresholds of durations that stay as they were at the release.
+type fixed struct {
+	limits [thresholds]int16
+	ok     bool
+}
+
+// openWatch begins to watch a release.
+func (d *Detector) openWatch(r unship.Release, p rules.Policy, t int32) {
+	s := d.service(r.Service, t)
+	for _, old := range s.watches {
+		if old.release.Version == r.Previous {
+			old.closing = "release " + r.Version + " replaced it before its watch was over"
+		}
+	}
+	w := &watch{
+		svc: s, release: r, policy: p, baseline: r.Previous, signals: signalsFor(p.Tolerance),
+		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), skipped: map[int32]bool{},
+	}
+	s.released = t
+	s.watches = append(s.watches, w)
+	d.watches = append(d.watches, w)
+	slices.SortFunc(d.watches, func(a, b *watch) int { return a.release.ReleaseID.Compare(b.release.ReleaseID) })
+	if r.IsRollback() {
+		return
+	}
+	w.fixLimits()
+	d.enlistControls(w)
+}
+
+// fixLimits takes the thresholds of the whole past for the comparison with it.
+func (w *watch) fixLimits() {
+	h := w.svc.history(w.begin, w.length)
+	w.limits = make([]fixed, len(w.svc.units))
+	for u, x := range w.svc.units {
+		if x.lat != nil {
+			w.limits[u].limits, w.limits[u].ok = x.lat.before(h.from, h.to)
+		}
+	}
+}
+
+// instances counts the copies that serve by window t.
+func (w *watch) instances(t int32) (candidate, baseline int) {
+	for _, i := range w.svc.instances {
+		switch {
+		case i.version == w.release.Version && i.first <= t:
+			candidate++
+		case i.version == w.baseline && i.last >= w.begin-1:
+			baseline++
+		}
+	}
+	return max(1, candidate), max(1, baseline)
+}
+
+// count gives the requests of both cohorts in window t.
+func (w *watch) count(t int32) (candidate, baseline uint64) {
+	for _, i := range w.svc.instances {
+		if i.version != w.release.Version && i.version != w.baseline {
+			continue
+		}
+		n := uint64(0)
+		for u := range i.units {
+			if w.svc.units[u].callee == "" {
+				if c := i.units[u].at(t); c != nil {
+					n += uint64(c.n)
+				}
+			}
+		}
+		if i.version == w.release.Version {
+			candidate += n
+		} else {
+			baseline += n
+		}
+	}
+	return candidate, baseline
+}
+
+// taken says that the release has taken nearly all of the traffic by window t.
+func (w *watch) taken(t int32) bool {
+	var c, b uint64
+	looked := int32(0)
+	for u := t; u >= w.begin && looked < switchWindows; u-- {
+		x, y := w.count(u)
+		c, b = c+x, b+y
+		looked++
+		if looked > settleWindows && c+b >= switchRequests {
+			break
+		}
+	}
+	return looked > settleWindows && (c+b >= switchRequests || looked == switchWindows) &&
+		float64(c) > switchShare*float64(c+b)
+}
+
+// advance takes in the windows up to t.
+func (d *Detector) advance(w *watch, t int32) {
+	if w.release.IsRollback() || t < w.begin+settleWindows {
+		return
+	}
+	if w.switched == 0 && w.taken(t) {
+		w.turn(t)
+	}
+	if w.conc == nil && w.switched == 0 && w.baseline != "" {
+		w.conc = d.newComparison(w, t)
+		w.conc.skipped = w.skipped
+	}
+	if t-w.next > int32(d.opt.History) {
+		w.next = t - int32(d.opt.History)
+	}
+	for u := w.next; u <= t; u++ {
+		if w.skipped[u] {
+			continue
+		}
+		switch {
+		case w.switched != 0:
+			if u >= w.switched {
+				w.past.step(u)
+			}
+		case w.conc != nil:
+			w.conc.step(u)
+		}
+	}
+	w.next = t + 1
+	c, b := w.count(t)
+	w.samples.Candidate, w.samples.Baseline = w.samples.Candidate+c, w.samples.Baseline+b
+	w.logE = w.evidence()
+}
+
+// turn goes over to the comparison with the past: of the whole time since the
+// release if old and new hardly overlapped, else from here on, so that no
+// window is used twice.
+func (w *watch) turn(t int32) {
+	w.switched = max(t, 1)
+	if t-w.begin < switchWindows || w.conc == nil {
+		w.switched, w.conc, w.next = max(w.begin, 1), nil, w.begin
+	} else {
+		w.frozen = w.conc.logE()
+	}
+	w.past = w.newPast(w.switched)
+}
+
+func (w *watch) evidence() float64 {
+	switch {
+	case w.past != nil:
+		return w.frozen + w.past.release.LogE()
+	case w.conc != nil:
+		return w.conc.logE()
+	}
+	return 0
+}
+
+// without gives a lower bound of the evidence as if some instances had not been there.
+func (w *watch) without(out map[*instance]bool, t int32) float64 {
+	e := 0.0
+	if w.conc != nil {
+		last := t
+		if w.switched != 0 {
+			last = w.switched - 1
+		}
+		e = w.conc.without(out, last)
+	}
+	if w.past != nil {
+		e += w.past.without(out, t)
+	}
+	return e
+}
+
+// threshold is the evidence at which the release counts as regressed. The
+// comparison with the past cannot promise one in a thousand, for timing alone
+// cannot tell a release from an outage that began with it: its level is ten
+// times more lenient than the policy and no more lenient than a hundred.
+func (w *watch) threshold() float64 {
+	if w.past != nil {
+		return math.Max(math.Log(100), math.Log(.1/w.policy.FalseRollbacks))
+	}
+	return math.Log(1 / w.policy.FalseRollbacks)
+}
+
+// certainty is the posterior that is wanted beside the evidence.
+func (w *watch) certainty() float64 {
+	if w.past != nil {
+		return .8
+	}
+	return .95
+}
+
+func (w *watch) comparison() unship.Comparison {
+	switch {
+	case w.past != nil:
+		return unship.ComparisonBefore
+	case w.conc != nil:
+		return unship.ComparisonConcurrent
+	}
+	return unship.ComparisonNone
+}
+
+// candidates are the release's instances.
+func (w *watch) candidates() (out []*instance) {
+	for _, i := range w.svc.instances {
+		if i.version == w.release.Version {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// time gives the start of window t.
+func (d *Detector) time(t int32) time.Time {
+	return d.epoch.Add(time.Duration(t) * d.opt.Window)
+}
