@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"unship.dev"
 	"unship.dev/actions"
 	"unship.dev/actions/actiontest"
 	"unship.dev/actions/example"
@@ -71,42 +69,15 @@ func hang() int {
 
 // serveFile answers the protocol by the file action.
 func serveFile(path string) int {
-	b, _ := io.ReadAll(os.Stdin)
-	m, err := protocol.Decode(b)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
 	a, err := example.Factory().New(actions.NewSettings([]byte("path: "+path), 1))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
+	if err == nil {
+		err = protocol.Serve(context.Background(), a, os.Stdin, os.Stdout)
 	}
-	ans, err := answer(a, m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	b, _ = json.Marshal(ans)
-	fmt.Println(string(b))
 	return 0
-}
-
-func answer(a actions.Action, m protocol.Message) (ans protocol.Answer, err error) {
-	r := actions.Request{
-		Decision: m.Decision, Undoes: m.Undoes, Step: m.Step, Target: m.Target,
-		Release: unship.ReleaseID{Service: unship.Service{Name: m.Service}, Version: m.Version},
-	}
-	switch m.Verb {
-	case protocol.Plan:
-		p, err := a.Plan(context.Background(), r)
-		return protocol.Answer{Summary: p.Summary, Reversible: p.Reversible, AtRisk: p.AtRisk, InPlace: p.InPlace}, err
-	case protocol.Undo:
-		ans.Detail, err = a.(actions.Undoer).Undo(context.Background(), r)
-	default:
-		ans.Detail, err = a.Apply(context.Background(), r)
-	}
-	return ans, err
 }
 
 // The race detector would let each program linger for a second.
