@@ -1,0 +1,22 @@
+# Nobody says whether the rollback helped: people are called, and others are
+# not held up for ever.
+
+policy auto
+----
+
+12:00:00 release ledger 1.1.0 replaces 1.0.0
+12:01:00 judged ledger 1.1.0 regressed
+12:01:05 outcome ledger rollback done
+----
+rollback shop/ledger 1.1.0 to 1.0.0
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+verify shop/ledger 1.1.0 to 1.0.0
+  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+
+12:20:00 tick
+----
+
+12:31:06 tick
+----
+escalate shop/ledger 1.1.0 to 1.0.0
+  shop/ledger 1.1.0: escalated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery unknown

@@ -1,0 +1,19 @@
+# Only something that may be wanted changed: ask. When more than that shows,
+# the release is taken back.
+
+policy auto
+----
+
+12:00:00 release ledger 1.1.0 replaces 1.0.0
+12:01:00 judged ledger 1.1.0 inconclusive wanted
+----
+plan shop/ledger 1.1.0 to 1.0.0
+  shop/ledger 1.1.0: open; ask, what changed may be what the release is for; a person has to say; recovery unknown
+
+12:02:00 judged ledger 1.1.0 regressed wanted
+----
+
+12:03:00 judged ledger 1.1.0 regressed
+----
+rollback shop/ledger 1.1.0 to 1.0.0
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
