@@ -37,10 +37,10 @@ const exactBelow = 20
 // group, a request is bad independently of the others; [Calibration] is for
 // where that does not hold.
 //
-// It is exact when the smallest margin is under 20, and the profile likelihood
-// at Cornfield's mean otherwise; the profile's bias is below a thousandth of
-// the information. |logTheta| up to 30. A table without traffic in one group,
-// without bad or without good requests adds 0. Cost: about 60 ns a multiplier.
+// It is exact when the smallest margin is under 20, and the modified profile
+// likelihood at Cornfield's mean otherwise, which is off by some thousandths of
+// a nat. |logTheta| up to 30. A table without traffic in one group, without bad
+// or without good requests adds 0. Cost: about 60 ns a multiplier.
 func ConditionalLLR(dst, logTheta []float64, logRho float64, t Table) {
 	t = t.cut()
 	if t.silent() {
@@ -107,13 +107,17 @@ func cornfield(nc, nb, x, theta float64) float64 {
 	return 2 * c / (b + math.Sqrt(math.Max(0, float64(b*b)-float64(4*a*c))))
 }
 
-// profileLL is the likelihood of both rates with their odds ratio held at
-// theta and their sum at what was seen.
+// profileLL is, up to a constant, the log likelihood of both rates with their
+// odds ratio held at theta and their sum at what was seen, and half the log of
+// the information on the sum: the modified profile likelihood, which agrees
+// with the conditional one to second order (Barndorff-Nielsen 1983). Without
+// the last term E[exp] is a hundredth above 1 in each window, and that adds up.
 func profileLL(t Table, theta float64) float64 {
 	nc, nb, xc, xb := float64(t.NC), float64(t.NB), float64(t.XC), float64(t.XB)
-	x := xc + xb
-	m := cornfield(nc, nb, x, theta)
-	return xlogy(xc, m/nc) + xlogy(nc-xc, (nc-m)/nc) + xlogy(xb, (x-m)/nb) + xlogy(nb-xb, (nb-x+m)/nb)
+	c := cornfield(nc, nb, xc+xb, theta)
+	b := xc + xb - c
+	spread := float64(nc*b*(nb-b)) + float64(nb*c*(nc-c))
+	return xlogy(xc, c) + xlogy(nc-xc, nc-c) + xlogy(xb, b) + xlogy(nb-xb, nb-b) + 0.5*math.Log(spread)
 }
 
 // BinomialLLR adds to dst[k] the log likelihood ratio of the odds multiplier
