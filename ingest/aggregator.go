@@ -5,7 +5,7 @@
 // come [unship.Tick]s in order of time. The [Aggregator] is both ends:
 //
 //  1. A walker reads pdata once, resolves the resource to a release and an
-//     instance, and reduces each span to a 72 byte record of a shard (chosen by
+//     instance, and reduces each span to a 64 byte record of a shard (chosen by
 //     trace) and a window (chosen by the time at which the span ended).
 //  2. The watermark follows the latest event time, [Options.Lateness] behind.
 //     A window closes when the watermark reaches its end.
@@ -83,22 +83,24 @@ type Aggregator struct {
 	opt       Options
 	resources *resources
 	shards    [shardCount]shard
-	pending   atomic.Int64 // estimated bytes of open windows
-	counters  counters
+	pending   atomic.Int64 // estimated bytes of open windows and resources
 
 	// open is the index of the first window that is not closed. It is read
 	// under a shard's lock, and raised before that lock is taken to close.
 	open atomic.Int64
+	// resumed is the index before which windows were counted before a restart.
+	resumed atomic.Int64
 
 	mu        sync.Mutex // guards what follows
 	maxTime   int64      // latest event time taken, ns
 	watermark int64      // ns
 	announced map[int64][]unship.Announcement
 	lost      unship.Losses // belongs to no open window
+	stats     Stats
+	closed    int64 // the first window that Take has not seen
 
 	closing  sync.Mutex // held while windows are closed; guards what follows
 	services map[unship.Service]*service
-	resumed  atomic.Int64 // windows before this index were counted before a restart
 }
 
 // New makes an Aggregator.
@@ -117,6 +119,7 @@ func New(opt Options) (*Aggregator, error) {
 	a.resources = newResources(&a.pending)
 	a.open.Store(firstIndex)
 	a.resumed.Store(firstIndex)
+	a.closed = firstIndex
 	for i := range a.shards {
 		a.shards[i].panes = map[int64]*pane{}
 	}

@@ -1,0 +1,245 @@
+package ingest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"unship.dev"
+)
+
+// builder puts the parts of all shards together into one tick's windows.
+type builder struct {
+	a        *Aggregator
+	index    int64
+	start    time.Time
+	windows  map[windowKey]*window
+	overflow uint64
+	dropped  uint64
+	doubles  uint64
+}
+
+type windowKey struct {
+	release  unship.ReleaseID
+	instance string
+}
+
+// window is one instance's window while it is built.
+type window struct {
+	node, build string
+	operations  map[string]*unship.Operation
+	roots       map[string]*unship.Operation // of traces that began inside the process
+	logs        map[patternKey]*unship.LogCount
+	metrics     []unship.Metric
+}
+
+func (b *builder) window(r *resource) *window {
+	key := windowKey{r.release, r.instance.ID}
+	w := b.windows[key]
+	if w == nil {
+		w = &window{
+			operations: map[string]*unship.Operation{},
+			roots:      map[string]*unship.Operation{},
+			logs:       map[patternKey]*unship.LogCount{},
+		}
+		b.windows[key] = w
+	}
+	w.node, w.build = max(w.node, r.instance.Node), max(w.build, r.build)
+	return w
+}
+
+func (b *builder) addPart(p *part) {
+	j := p.joiner
+	b.doubles += j.doubles
+	for number := range j.heard {
+		b.window(j.resources[number])
+	}
+	for key, s := range j.sums {
+		w := b.window(j.resources[key.resource])
+		s.finish(j.resources)
+		if key.root {
+			addOperation(w.roots, s.Operation)
+		} else {
+			addOperation(w.operations, s.Operation)
+		}
+	}
+	for key, l := range p.pane.logs {
+		b.window(j.resources[key.resource]).addLog(l)
+	}
+	for _, m := range p.pane.metrics {
+		w := b.window(j.resources[m.resource])
+		w.metrics = append(w.metrics, m.metric(&p.pane.names))
+	}
+}
+
+// finish turns callers by resource into callers by release.
+func (s *sum) finish(resources []*resource) {
+	for number, c := range s.callers {
+		release := resources[number].release
+		k, ok := slices.BinarySearchFunc(s.Callers, release, func(c unship.Caller, id unship.ReleaseID) int {
+			return c.Release.Compare(id)
+		})
+		if !ok {
+			s.Callers = slices.Insert(s.Callers, k, unship.Caller{Release: release})
+		}
+		s.Callers[k].Requests += c.requests
+		s.Callers[k].FailedHere += c.here
+	}
+}
+
+func addOperation(m map[string]*unship.Operation, op unship.Operation) {
+	if have := m[op.Name]; have != nil {
+		have.Merge(op)
+		return
+	}
+	m[op.Name] = &op
+}
+
+func (b *builder) build() []unship.Window {
+	b.chooseRoots()
+	b.admit()
+	var list []unship.Window
+	for key, w := range b.windows {
+		list = append(list, unship.Window{
+			Release:    key.release,
+			Instance:   unship.Instance{ID: key.instance, Node: w.node},
+			Start:      b.start,
+			Length:     b.a.opt.Window,
+			Operations: sortedOperations(w.operations),
+			Logs:       w.sortedLogs(),
+			Metrics:    b.sortedMetrics(w),
+			Build:      w.build,
+		})
+	}
+	slices.SortFunc(list, func(x, y unship.Window) int {
+		return cmp.Or(x.Release.Compare(y.Release), strings.Compare(x.Instance.ID, y.Instance.ID))
+	})
+	return list
+}
+
+// chooseRoots decides for each service whether the roots of traces that began
+// inside it are its requests. They are where nothing serves: a worker or a
+// scheduled job. Where a server or consumer span was seen within joinWindows
+// they are not.
+func (b *builder) chooseRoots() {
+	for key, w := range b.windows {
+		s := b.a.service(key.release.Service)
+		s.heard = b.index
+		if len(w.operations) > 0 {
+			s.served = b.index
+		}
+	}
+	for key, w := range b.windows {
+		if b.a.service(key.release.Service).served <= b.index-joinWindows {
+			w.operations = w.roots
+		}
+	}
+}
+
+// admit bounds the operations of each service. Those that have a place keep it;
+// free places go to the busiest newcomers. The others are counted together.
+func (b *builder) admit() {
+	requests := map[unship.Service]map[string]uint64{}
+	for key, w := range b.windows {
+		m := requests[key.release.Service]
+		if m == nil {
+			m = map[string]uint64{}
+			requests[key.release.Service] = m
+		}
+		for name, op := range w.operations {
+			m[name] += op.Requests
+		}
+	}
+	full := map[unship.Service]bool{}
+	for id, m := range requests {
+		beyond := b.a.service(id).admit(m, b.index, b.a.opt.MaxOperations)
+		b.overflow += beyond
+		full[id] = beyond > 0
+	}
+	for key, w := range b.windows {
+		if full[key.release.Service] {
+			w.overflow(b.a.service(key.release.Service))
+		}
+	}
+}
+
+// admit gives places to operations and says how many got none.
+func (s *service) admit(requests map[string]uint64, index int64, limit int) (beyond uint64) {
+	var newcomers []string
+	for name := range requests {
+		if _, ok := s.operations[name]; ok {
+			s.operations[name] = index
+		} else {
+			newcomers = append(newcomers, name)
+		}
+	}
+	if len(s.operations)+len(newcomers) > limit {
+		maps.DeleteFunc(s.operations, func(_ string, last int64) bool { return last < index-forgetWindows })
+	}
+	slices.SortFunc(newcomers, func(x, y string) int {
+		return cmp.Or(cmp.Compare(requests[y], requests[x]), strings.Compare(x, y))
+	})
+	free := min(max(limit-len(s.operations), 0), len(newcomers))
+	for _, name := range newcomers[:free] {
+		s.operations[name] = index
+	}
+	return uint64(len(newcomers) - free)
+}
+
+// overflow merges the operations without a place. Merging is exact, so that the
+// order in which it is done does not matter.
+func (w *window) overflow(s *service) {
+	kept := map[string]*unship.Operation{}
+	for name, op := range w.operations {
+		if _, ok := s.operations[name]; !ok {
+			op.Name = unship.OverflowOperation
+		}
+		addOperation(kept, *op)
+	}
+	w.operations = kept
+}
+
+func sortedOperations(m map[string]*unship.Operation) []unship.Operation {
+	var list []unship.Operation
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		op := *m[name]
+		op.Calls = boundedCalls(op.Calls)
+		op.Callers = boundedCallers(op.Callers)
+		list = append(list, op)
+	}
+	return list
+}
+
+// boundedCalls keeps the callees called most, and merges the others.
+func boundedCalls(calls []unship.Call) []unship.Call {
+	if len(calls) <= maxNeighbours {
+		return calls
+	}
+	slices.SortFunc(calls, func(a, b unship.Call) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), strings.Compare(a.Callee, b.Callee))
+	})
+	var kept unship.Operation
+	for i, c := range calls {
+		if i >= maxNeighbours-1 {
+			c.Callee = unship.OverflowOperation
+		}
+		kept.Merge(unship.Operation{Calls: []unship.Call{c}})
+	}
+	return kept.Calls
+}
+
+// boundedCallers keeps the callers that called most. Callers are known for a
+// part of the requests anyway.
+func boundedCallers(callers []unship.Caller) []unship.Caller {
+	if len(callers) <= maxNeighbours {
+		return callers
+	}
+	slices.SortFunc(callers, func(a, b unship.Caller) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), a.Release.Compare(b.Release))
+	})
+	callers = callers[:maxNeighbours]
+	slices.SortFunc(callers, func(a, b unship.Caller) int { return a.Release.Compare(b.Release) })
+	return callers
+}

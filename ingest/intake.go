@@ -1,0 +1,271 @@
+package ingest
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"unship.dev"
+)
+
+// Refusal says how many records of a request were refused for good, and why.
+// It becomes an OTLP partial success. Late records are not refused: sending
+// them again would not help, and the sender did nothing wrong.
+type Refusal struct {
+	Count  int
+	Reason string
+}
+
+// Stats are counters since the start.
+type Stats struct {
+	Spans, Points, Records uint64            // accepted
+	Late                   uint64            // accepted, and in no window: it had closed
+	Resumed                uint64            // accepted, and counted already before a restart
+	Duplicate              uint64            // spans received twice
+	Future                 uint64            // refused: beyond the ceiling
+	Invalid                map[string]uint64 // refused, by reason
+	Overflow               uint64            // operations counted under unship.OverflowOperation, each window anew
+	Dropped                uint64            // details dropped, counts kept
+	Overloaded             uint64            // requests refused as a whole, to be sent again
+	PendingBytes           int64             // estimated memory of open windows, now
+	Resources              int               // instances known, now
+}
+
+func (s *Stats) add(o Stats) {
+	s.Spans += o.Spans
+	s.Points += o.Points
+	s.Records += o.Records
+	s.Late += o.Late
+	s.Resumed += o.Resumed
+	s.Duplicate += o.Duplicate
+	s.Future += o.Future
+	s.Overflow += o.Overflow
+	s.Dropped += o.Dropped
+	s.Overloaded += o.Overloaded
+	for why, n := range o.Invalid {
+		if s.Invalid == nil {
+			s.Invalid = map[string]uint64{}
+		}
+		s.Invalid[why] += n
+	}
+}
+
+// intake takes in one request. It belongs to one goroutine.
+type intake struct {
+	a       *Aggregator
+	ceiling int64
+	thin    bool // memory runs short: keep counts, not details
+	tally   Stats
+	lost    uint64 // invalid records that belong to no open window
+	maxTime int64
+	last    int64 // latest window of the resource at work
+	bytes   int64
+	scratch []byte
+	data    spanData
+}
+
+// begin starts a request of about n records, or says that there is no room.
+func (a *Aggregator) begin(n int) (*intake, error) {
+	pending := a.pending.Load()
+	if limit := a.opt.MaxPendingBytes; pending >= limit || pending > 0 && pending+int64(n)*recordBytes > limit {
+		a.mu.Lock()
+		a.stats.Overloaded++
+		a.mu.Unlock()
+		return nil, ErrOverloaded
+	}
+	return &intake{
+		a:       a,
+		ceiling: a.opt.Ceiling().UnixNano(),
+		thin:    pending > a.opt.MaxPendingBytes/4*3,
+		last:    firstIndex,
+	}, nil
+}
+
+// end closes the request: only now does the watermark move, so that a request
+// never makes its own records late.
+func (in *intake) end() Refusal {
+	a := in.a
+	a.pending.Add(in.bytes)
+	a.mu.Lock()
+	a.stats.add(in.tally)
+	a.lost.Late += in.tally.Late
+	a.lost.Future += in.tally.Future
+	a.lost.Invalid += in.lost
+	a.maxTime = max(a.maxTime, in.maxTime)
+	a.follow()
+	a.mu.Unlock()
+	return in.refusal()
+}
+
+func (in *intake) refusal() Refusal {
+	reasons := map[string]uint64{}
+	maps.Copy(reasons, in.tally.Invalid)
+	if in.tally.Future > 0 {
+		reasons[whyFuture] = in.tally.Future
+	}
+	var r Refusal
+	var words []string
+	for _, why := range slices.Sorted(maps.Keys(reasons)) {
+		r.Count += int(reasons[why])
+		words = append(words, fmt.Sprintf("%d: %s", reasons[why], why))
+	}
+	r.Reason = strings.Join(words, "; ")
+	return r
+}
+
+// resource resolves the resource that in.release ends; nil if it has no service.
+func (in *intake) resource(d *resourceData) *resource {
+	r, err := in.a.resources.use(d)
+	if err != nil {
+		return nil
+	}
+	in.last = firstIndex
+	return r
+}
+
+func (in *intake) release(r *resource) {
+	if r != nil {
+		in.a.resources.done(r, in.last)
+	}
+}
+
+// believed says that a time is not beyond the ceiling; otherwise it is refused.
+func (in *intake) believed(t uint64) bool {
+	if t > math.MaxInt64 || int64(t) > in.ceiling {
+		in.tally.Future++
+		return false
+	}
+	in.maxTime = max(in.maxTime, int64(t))
+	return true
+}
+
+// count says whether a record of that fate is accepted as new.
+func (in *intake) count(f fate, index int64) bool {
+	switch f {
+	case fateLate:
+		in.tally.Late++
+		return false
+	case fateContext, fateResumed:
+		in.tally.Resumed++
+		in.last = max(in.last, index)
+		return false
+	}
+	in.last = max(in.last, index)
+	return true
+}
+
+// refuse counts an invalid record, in the window of its time if that is open.
+func (in *intake) refuse(why string, t uint64) {
+	if in.tally.Invalid == nil {
+		in.tally.Invalid = map[string]uint64{}
+	}
+	in.tally.Invalid[why]++
+	if invalidTime(t) == "" && t <= math.MaxInt64 && int64(t) <= in.ceiling {
+		s := &in.a.shards[0]
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p, f := s.at(in.a, in.a.index(int64(t))); f == fateKept {
+			p.losses.Invalid++
+			return
+		}
+	}
+	in.lost++
+}
+
+// index gives the window that a time belongs to.
+func (a *Aggregator) index(t int64) int64 {
+	w := int64(a.opt.Window)
+	if t < 0 {
+		return (t - w + 1) / w
+	}
+	return t / w
+}
+
+// follow moves the watermark to the lateness behind the latest time, and never
+// into the slack below the ceiling. Aggregator.mu must be held.
+func (a *Aggregator) follow() {
+	if a.maxTime == 0 {
+		return
+	}
+	latest := a.maxTime
+	if a.opt.Slack > 0 {
+		latest = min(latest, a.opt.Ceiling().Add(-a.opt.Slack).UnixNano())
+	}
+	a.raise(latest - int64(a.opt.Lateness))
+}
+
+func (a *Aggregator) raise(watermark int64) {
+	a.watermark = max(a.watermark, watermark)
+	a.open.Store(max(a.open.Load(), a.index(watermark)))
+}
+
+// Advance moves the watermark forward to a time without data: everything that
+// ends by then is closed. A live caller does so while nothing arrives.
+func (a *Aggregator) Advance(to time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.raise(to.UnixNano())
+}
+
+// Watermark is the event time before which everything is closed; zero at first.
+func (a *Aggregator) Watermark() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return timeOf(a.watermark)
+}
+
+// MaxTime is the latest event time taken; zero at first.
+func (a *Aggregator) MaxTime() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return timeOf(a.maxTime)
+}
+
+func timeOf(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
+
+// Resume continues after a restart. What ended before the watermark was counted
+// by then: it gives no ticks, is counted as Stats.Resumed, and serves only to
+// join what comes after with it. Call it before any data.
+func (a *Aggregator) Resume(watermark time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.watermark = max(a.watermark, watermark.UnixNano())
+	a.resumed.Store(a.index(watermark.UnixNano()))
+}
+
+// Announce takes what somebody told about a release. It goes into the tick of
+// its time or, if that is closed, into the next.
+func (a *Aggregator) Announce(n unship.Announcement) error {
+	switch {
+	case n.Name == "":
+		return fmt.Errorf("announcement %q: it names no service; give the service's name", n.ID)
+	case n.At.IsZero() || n.At.UnixNano() < year2000:
+		return fmt.Errorf("announcement %q: its time is %v; give the time at which it happened", n.ID, n.At)
+	case n.At.After(a.opt.Ceiling()):
+		return fmt.Errorf("announcement %q: its time %v is ahead of every clock; give the time at which it happened", n.ID, n.At)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	index := max(a.index(n.At.UnixNano()), a.open.Load(), a.resumed.Load())
+	a.announced[index] = append(a.announced[index], n)
+	return nil
+}
+
+// Stats gives the counters.
+func (a *Aggregator) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var s Stats
+	s.add(a.stats)
+	s.PendingBytes = a.pending.Load()
+	s.Resources = a.resources.count()
+	return s
+}

@@ -1,0 +1,444 @@
+package ingest
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"unship.dev"
+)
+
+// How spans of one trace that end in different windows find each other. A child
+// that ended before the window of its request waits this many windows for it; a
+// request that ended later than this after one of its calls does not see that call.
+const (
+	joinWindows = 12
+	// A request whose caller was not seen waits one window: its caller's span
+	// mostly ends a moment later.
+	callerWindows = 1
+	maxCarried    = 1 << 14 // spans that wait, per shard
+	maxRecent     = 1 << 15 // calls remembered to name callers, per shard
+	maxHops       = 256     // from a span up to its request
+)
+
+// calls are the client and producer spans of one closed window, sorted.
+type calls struct {
+	window int64
+	list   []call
+}
+
+type call struct {
+	trace    [2]uint64
+	id       uint64
+	resource uint32
+}
+
+// position is a place in joiner.group; none is no place.
+type position = int32
+
+const none position = -1
+
+// joiner joins the spans of one shard for one window.
+type joiner struct {
+	window    int64
+	length    int64 // of a window, ns
+	p         *pane
+	resources []*resource
+	recent    []calls
+	now       calls // of this window
+	carry     []uint32
+	sums      map[sumKey]*sum
+	heard     map[uint32]struct{}
+	serial    uint32 // of the trace at work
+	doubles   uint64
+
+	group  []uint32 // the trace at work: indices of p.spans, sorted by span id
+	above  []link   // by position
+	below  []child  // sorted by owner
+	ranges []interval
+	called []calledName
+}
+
+// link is where the way up from a span leads.
+type link struct {
+	owner position // the request that the span is part of, in the same process
+	// open says that the way ended at a span that was not seen.
+	open  bool
+	first bool // the span's own parent was not seen
+}
+
+// child is a call made by a request, or a failed span inside it.
+type child struct {
+	owner, span position
+	call        bool
+	direct      bool // a server span below the request without a client span between
+}
+
+type interval struct{ from, to int64 }
+
+type calledName struct {
+	name   uint32
+	failed bool
+}
+
+// join closes the shard's window and sums it up.
+func (j *joiner) join(s *shard) {
+	j.absorb(&s.carried)
+	order := j.sorted()
+	for from := 0; from < len(order); {
+		to := from + 1
+		for to < len(order) && order[to].hi == order[from].hi && order[to].lo == order[from].lo {
+			to++
+		}
+		j.trace(order[from:to])
+		from = to
+	}
+	j.remember(s)
+	j.carryOver(s)
+}
+
+// absorb adds the spans that waited. Their names get numbers of this window.
+func (j *joiner) absorb(c *pane) {
+	p := j.p
+	for _, r := range c.spans {
+		if r.name != 0 {
+			r.name = p.names.numberOf(c.names.list[r.name])
+		}
+		if r.detail != 0 {
+			p.details = append(p.details, c.details[r.detail-1])
+			r.detail = uint32(len(p.details))
+		}
+		p.spans = append(p.spans, r)
+	}
+}
+
+type sortKey struct {
+	hi, lo, id uint64
+	index      uint32
+}
+
+// sorted orders all spans by trace and span id; what else is equal by content,
+// so that the order of arrival does not show.
+func (j *joiner) sorted() []sortKey {
+	keys := make([]sortKey, len(j.p.spans))
+	for i := range j.p.spans {
+		r := &j.p.spans[i]
+		keys[i] = sortKey{r.trace[0], r.trace[1], r.id, uint32(i)}
+	}
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		switch {
+		case a.hi != b.hi:
+			return cmp.Compare(a.hi, b.hi)
+		case a.lo != b.lo:
+			return cmp.Compare(a.lo, b.lo)
+		case a.id != b.id:
+			return cmp.Compare(a.id, b.id)
+		}
+		return j.compare(a.index, b.index)
+	})
+	return keys
+}
+
+func (j *joiner) compare(a, b uint32) int {
+	x, y := &j.p.spans[a], &j.p.spans[b]
+	if c := cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.end, y.end), cmp.Compare(x.start, y.start)); c != 0 {
+		return c
+	}
+	if x.resource != y.resource {
+		return j.resources[x.resource].compare(j.resources[y.resource].identity)
+	}
+	return cmp.Or(
+		cmp.Compare(x.parent, y.parent), cmp.Compare(x.result, y.result),
+		strings.Compare(j.name(x), j.name(y)),
+		strings.Compare(j.detail(x).err, j.detail(y).err),
+		strings.Compare(j.detail(x).exception, j.detail(y).exception))
+}
+
+func (j *joiner) name(r *record) string {
+	if r.name == 0 {
+		return ""
+	}
+	return j.p.names.list[r.name]
+}
+
+func (j *joiner) detail(r *record) detail {
+	if r.detail == 0 {
+		return detail{}
+	}
+	return j.p.details[r.detail-1]
+}
+
+// same says that two spans are one that was sent twice.
+func (r *record) same(o *record) bool {
+	return r.trace == o.trace && r.id == o.id && r.kind == o.kind && r.start == o.start &&
+		r.end == o.end && r.resource == o.resource
+}
+
+// trace joins the spans of one trace.
+func (j *joiner) trace(keys []sortKey) {
+	j.serial++
+	j.group, j.above, j.below = j.group[:0], j.above[:0], j.below[:0]
+	for _, k := range keys {
+		n := len(j.group)
+		if n > 0 && j.p.spans[k.index].same(j.at(position(n-1))) {
+			j.doubles++
+			continue
+		}
+		j.group = append(j.group, k.index)
+	}
+	for p := range j.group {
+		j.above = append(j.above, j.climb(position(p)))
+	}
+	for p := range j.group {
+		j.sortIn(position(p))
+	}
+	j.nameCalls()
+	slices.SortFunc(j.below, func(a, b child) int {
+		return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))
+	})
+	rest := j.below
+	for p := range j.group {
+		n := 0
+		for n < len(rest) && rest[n].owner == position(p) {
+			n++
+		}
+		if r := j.at(position(p)); r.isTop() && j.current(r) {
+			j.sum(position(p), rest[:n])
+		}
+		rest = rest[n:]
+		j.keepForLater(position(p))
+	}
+}
+
+func (j *joiner) at(p position) *record { return &j.p.spans[j.group[p]] }
+
+// current tells the spans of this window from carried ones.
+func (j *joiner) current(r *record) bool { return r.end/j.length == j.window }
+
+// find gives the span of an id in this trace; of several the one of the
+// resource wanted, else the first that is a call.
+func (j *joiner) find(id uint64, resource uint32) position {
+	from, _ := slices.BinarySearchFunc(j.group, id, func(i uint32, id uint64) int {
+		return cmp.Compare(j.p.spans[i].id, id)
+	})
+	best := none
+	for p := from; p < len(j.group) && j.at(position(p)).id == id; p++ {
+		r := j.at(position(p))
+		if r.resource == resource {
+			return position(p)
+		}
+		if best == none || r.kind.isCall() && !j.at(best).kind.isCall() {
+			best = position(p)
+		}
+	}
+	return best
+}
+
+// climb follows a span's parents to the request that it is part of. The way
+// stays in one process: a span of another process begins a way of its own. A
+// server span without a client span above it belongs to its caller's request.
+func (j *joiner) climb(p position) link {
+	r := j.at(p)
+	process := r.resource
+	if r.isTop() && r.kind != kindServer || r.parent == 0 {
+		return link{owner: none}
+	}
+	if r.kind == kindServer {
+		up := j.find(r.parent, noResource)
+		if up == none {
+			return link{owner: none, open: true, first: true}
+		}
+		process = j.at(up).resource
+		if process == r.resource || j.at(up).kind.isCall() {
+			return link{owner: none}
+		}
+	}
+	return j.climbFrom(r, process)
+}
+
+func (j *joiner) climbFrom(r *record, process uint32) link {
+	direct := r.kind == kindServer
+	for hop := range maxHops {
+		up := j.find(r.parent, process)
+		if up == none {
+			return link{owner: none, open: true, first: hop == 0}
+		}
+		if r = j.at(up); r.resource != process {
+			break
+		}
+		if r.isTop() {
+			return link{owner: up}
+		}
+		if r.parent == 0 || direct && r.kind.isCall() {
+			break
+		}
+	}
+	return link{owner: none}
+}
+
+const noResource = ^uint32(0)
+
+// sortIn files a span under its request.
+func (j *joiner) sortIn(p position) {
+	r, up := j.at(p), j.above[p]
+	if j.current(r) {
+		j.heard[r.resource] = struct{}{}
+		if r.kind.isCall() {
+			j.now.list = append(j.now.list, call{r.trace, r.id, r.resource})
+		}
+	}
+	if up.owner == none {
+		return
+	}
+	direct := r.kind == kindServer
+	if isCall := direct || r.kind.isCall(); isCall || r.result == failed {
+		j.below = append(j.below, child{up.owner, p, isCall, direct})
+	}
+}
+
+// nameCalls gives calls whose spans do not tell what they called the name of
+// the service that answered.
+func (j *joiner) nameCalls() {
+	for p := range j.group {
+		server := j.at(position(p))
+		if !server.kind.isEntry() || server.parent == 0 {
+			continue
+		}
+		up := j.find(server.parent, noResource)
+		if up == none {
+			continue
+		}
+		if r := j.at(up); r.kind.isCall() && r.name == 0 {
+			r.name = j.p.names.numberOf(j.resources[server.resource].release.Name)
+		}
+	}
+}
+
+// caller finds the resource whose client or producer span is above a request.
+// It must have ended in this window or in one before.
+func (j *joiner) caller(p position) (uint32, bool) {
+	r := j.at(p)
+	if up := j.find(r.id, noResource); up != p && j.at(up).kind.isCall() {
+		return j.at(up).resource, true // client and server share one id, as in Zipkin
+	}
+	if r.parent == 0 {
+		return 0, false
+	}
+	if up := j.find(r.parent, noResource); up != none {
+		o := j.at(up)
+		return o.resource, o.kind.isCall() || o.resource != r.resource
+	}
+	want := call{trace: r.trace, id: r.parent}
+	for i := len(j.recent) - 1; i >= 0; i-- {
+		list := j.recent[i].list
+		if k, ok := slices.BinarySearchFunc(list, want, compareCalls); ok {
+			return list[k].resource, true
+		}
+	}
+	return 0, false
+}
+
+func compareCalls(a, b call) int {
+	return cmp.Or(cmp.Compare(a.trace[0], b.trace[0]), cmp.Compare(a.trace[1], b.trace[1]), cmp.Compare(a.id, b.id))
+}
+
+// keepForLater carries a span whose request may still end.
+func (j *joiner) keepForLater(p position) {
+	r, up := j.at(p), j.above[p]
+	if !up.open {
+		return
+	}
+	wait := int64(joinWindows)
+	if r.kind == kindServer && up.first {
+		wait = callerWindows
+	}
+	if j.window-r.end/j.length < wait {
+		j.carry = append(j.carry, j.group[p])
+	}
+}
+
+// carryOver replaces what waited. Beyond the bound the earliest go.
+func (j *joiner) carryOver(s *shard) {
+	if len(j.carry) > maxCarried {
+		slices.SortStableFunc(j.carry, func(a, b uint32) int {
+			return cmp.Compare(j.p.spans[b].end, j.p.spans[a].end)
+		})
+		j.carry = j.carry[:maxCarried]
+	}
+	var next pane
+	for _, i := range j.carry {
+		r := j.p.spans[i]
+		r.name = next.names.numberOf(j.name(&r))
+		if d := j.detail(&r); r.detail != 0 {
+			next.details = append(next.details, d)
+			r.detail = uint32(len(next.details))
+		}
+		next.spans = append(next.spans, r)
+	}
+	s.carried = next
+}
+
+// remember adds this window's calls to the recent ones. Beyond the bound whole
+// windows go, the oldest first.
+func (j *joiner) remember(s *shard) {
+	j.now.window = j.window
+	all := append(j.recent, j.now)
+	total := 0
+	for _, c := range all {
+		total += len(c.list)
+	}
+	for len(all) > 0 && (total > maxRecent || all[0].window <= j.window-joinWindows || len(all[0].list) == 0) {
+		total -= len(all[0].list)
+		all = all[1:]
+	}
+	s.recent = slices.Clone(all)
+}
+
+func (r *resource) compare(id identity) int {
+	return cmp.Or(
+		r.release.Compare(id.release),
+		strings.Compare(r.instance.ID, id.instance.ID),
+		strings.Compare(r.instance.Node, id.instance.Node),
+		strings.Compare(r.build, id.build))
+}
+
+// appendHex writes ids as people write them.
+func appendHex(b *bytes.Buffer, words ...uint64) {
+	const digits = "0123456789abcdef"
+	for _, w := range words {
+		for shift := 60; shift >= 0; shift -= 4 {
+			b.WriteByte(digits[w>>shift&15])
+		}
+	}
+}
+
+func (r *record) traceID() string {
+	var b bytes.Buffer
+	appendHex(&b, r.trace[0], r.trace[1])
+	return b.String()
+}
+
+func (r *record) spanID() string {
+	var b bytes.Buffer
+	appendHex(&b, r.id)
+	return b.String()
+}
+
+// sums are kept by operation and by whether it is the root of a trace inside a process.
+type sumKey struct {
+	resource, name uint32
+	root           bool
+}
+
+// sum is what one instance did under one name, as one shard saw it.
+type sum struct {
+	unship.Operation
+	failedIn, hereIn uint32 // serial of the last trace that counted
+	callers          map[uint32]*callerSum
+}
+
+type callerSum struct {
+	requests, here uint64
+	hereIn         uint32
+}

@@ -1,0 +1,159 @@
+package ingest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"unship.dev"
+)
+
+const ms = time.Millisecond
+
+// shop is one trace: web calls cart twice at once and a database; the second call of cart fails.
+func shop() []testSpan {
+	return []testSpan{
+		{service: "web", version: "2", pod: "web-1", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "GET /", from: 0, to: 100 * ms, failed: true},
+		{service: "web", version: "2", pod: "web-1", trace: 1, id: 2, parent: 1, kind: ptrace.SpanKindInternal, name: "render", from: 5 * ms, to: 95 * ms, failed: true},
+		{service: "web", version: "2", pod: "web-1", trace: 1, id: 3, parent: 2, kind: ptrace.SpanKindClient, name: "GET", from: 10 * ms, to: 50 * ms, attrs: map[string]any{"server.address": "cart:8080"}},
+		{service: "web", version: "2", pod: "web-1", trace: 1, id: 4, parent: 2, kind: ptrace.SpanKindClient, name: "GET", from: 30 * ms, to: 60 * ms, failed: true, attrs: map[string]any{"server.address": "cart"}},
+		{service: "web", version: "2", pod: "web-1", trace: 1, id: 5, parent: 1, kind: ptrace.SpanKindClient, name: "SELECT", from: 80 * ms, to: 120 * ms, attrs: map[string]any{"db.system.name": "postgresql", "db.namespace": "orders"}},
+		{service: "cart", version: "7", pod: "cart-1", trace: 1, id: 6, parent: 3, kind: ptrace.SpanKindServer, name: "GET /cart", from: 12 * ms, to: 45 * ms},
+		{service: "cart", version: "7", pod: "cart-1", trace: 1, id: 7, parent: 4, kind: ptrace.SpanKindServer, name: "GET /cart", from: 32 * ms, to: 55 * ms, attrs: map[string]any{"http.status_code": 503}},
+	}
+}
+
+func TestJoin(t *testing.T) {
+	ticks := take(t, shop()...)
+	got := operation(t, ticks, "web", "GET /")
+	want := unship.Operation{
+		Name: "GET /", Requests: 1, Failed: 1,
+		Duration: unship.Histogram{{Index: unship.BucketOf(100 * ms), Count: 1}},
+		Self:     unship.Histogram{{Index: unship.BucketOf(30 * ms), Count: 1}}, // less 10–60 and 80–100
+		Calls: []unship.Call{
+			{Callee: "cart", Requests: 1, Twice: 1, Total: 2, Failed: 1},
+			{Callee: "postgresql orders", Requests: 1, Total: 1},
+		},
+		Exemplars: unship.Exemplars{{TraceID: "00000000000000000000000000000001", SpanID: "0000000000000001", Duration: 100 * ms, Error: "error"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	cart := operation(t, ticks, "cart", "GET /cart")
+	web := unship.ReleaseID{Service: unship.Service{Name: "web"}, Version: "2"}
+	if cart.Requests != 2 || cart.Failed != 1 || cart.FailedHere != 1 {
+		t.Errorf("cart: %d requests, %d failed, %d here; want 2, 1, 1", cart.Requests, cart.Failed, cart.FailedHere)
+	}
+	if diff := cmp.Diff([]unship.Caller{{Release: web, Requests: 2, FailedHere: 1}}, cart.Callers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFailureInsideTheProcessBeganHere(t *testing.T) {
+	spans := shop()[:3] // the calls that are left succeed
+	op := operation(t, take(t, spans...), "web", "GET /")
+	if op.FailedHere != 1 {
+		t.Errorf("failed here %d, want 1: the internal span that failed is web's own", op.FailedHere)
+	}
+}
+
+func TestRetriesInOneTraceAreOneFailure(t *testing.T) {
+	var spans []testSpan
+	for i := range 3 {
+		spans = append(spans, testSpan{service: "cart", version: "1", pod: "p", trace: 9, id: uint64(i + 1), parent: 77, kind: ptrace.SpanKindServer, name: "op", from: 0, to: time.Duration(i+1) * ms, failed: true})
+	}
+	op := operation(t, take(t, spans...), "cart", "op")
+	if op.Requests != 3 || op.Failed != 1 || op.FailedHere != 1 {
+		t.Errorf("got %d requests, %d failed, %d here; want 3, 1, 1", op.Requests, op.Failed, op.FailedHere)
+	}
+}
+
+func TestChildrenWaitForTheirRequest(t *testing.T) {
+	a := newAggregator(t)
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 3, id: 2, parent: 1, kind: ptrace.SpanKindClient, from: 1 * time.Second, to: 4 * time.Second, failed: true, attrs: map[string]any{"peer.service": "slow"}})
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 4, id: 9, kind: ptrace.SpanKindServer, name: "other", from: 30 * time.Second, to: 31 * time.Second})
+	if n := len(a.Take()); n != 1 {
+		t.Fatalf("%d ticks, want the first window's", n)
+	}
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 3, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 40 * time.Second, failed: true})
+	op := operation(t, a.Flush(), "web", "op")
+	want := []unship.Call{{Callee: "slow", Requests: 1, Total: 1, Failed: 1}}
+	if diff := cmp.Diff(want, op.Calls); diff != "" || op.FailedHere != 0 {
+		t.Errorf("failed here %d, want 0: its call failed %s", op.FailedHere, diff)
+	}
+	if got := op.Self; got.Total() != 1 || got[0].Index != unship.BucketOf(37*time.Second) {
+		t.Errorf("self %v, want 37 s", got)
+	}
+}
+
+func TestACallWithoutAClientSpan(t *testing.T) {
+	spans := []testSpan{
+		{service: "a", version: "1", pod: "a-1", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 50 * ms, failed: true},
+		{service: "b", version: "1", pod: "b-1", trace: 1, id: 2, parent: 1, kind: ptrace.SpanKindServer, name: "sub", from: 10 * ms, to: 40 * ms, failed: true},
+	}
+	ticks := take(t, spans...)
+	op := operation(t, ticks, "a", "op")
+	if diff := cmp.Diff([]unship.Call{{Callee: "b", Requests: 1, Total: 1, Failed: 1}}, op.Calls); diff != "" || op.FailedHere != 0 {
+		t.Errorf("failed here %d, want 0; %s", op.FailedHere, diff)
+	}
+	if sub := operation(t, ticks, "b", "sub"); sub.FailedHere != 1 || len(sub.Callers) != 1 {
+		t.Errorf("sub: %+v", sub)
+	}
+}
+
+func TestTheCalleeIsNamedByWhoAnswered(t *testing.T) {
+	spans := shop()
+	delete(spans[2].attrs, "server.address")
+	op := operation(t, take(t, spans...), "web", "GET /")
+	if len(op.Calls) != 2 || op.Calls[0].Callee != "cart" || op.Calls[0].Total != 2 {
+		t.Errorf("calls %+v, want cart twice", op.Calls)
+	}
+}
+
+func TestCallersOfEarlierWindows(t *testing.T) {
+	a := newAggregator(t)
+	send(t, a, testSpan{service: "web", version: "3", pod: "p", trace: 5, id: 2, parent: 1, kind: ptrace.SpanKindProducer, name: "send", from: 0, to: ms})
+	send(t, a, testSpan{service: "worker", version: "1", pod: "w", trace: 5, id: 7, parent: 2, kind: ptrace.SpanKindConsumer, name: "process jobs", from: 20 * time.Second, to: 21 * time.Second})
+	op := operation(t, a.Flush(), "worker", "process jobs")
+	if len(op.Callers) != 1 || op.Callers[0].Release.Version != "3" {
+		t.Errorf("callers %+v, want web 3", op.Callers)
+	}
+}
+
+func TestRootsAreRequestsWhereNothingServes(t *testing.T) {
+	root := testSpan{service: "cron", version: "1", pod: "p", trace: 6, id: 1, kind: ptrace.SpanKindInternal, name: "clean up", to: ms}
+	if op := operation(t, take(t, root), "cron", "clean up"); op.Requests != 1 {
+		t.Errorf("%+v", op)
+	}
+	server := root
+	server.trace, server.kind, server.name = 7, ptrace.SpanKindServer, "serve"
+	for _, w := range take(t, root, server)[0].Windows {
+		if len(w.Operations) != 1 || w.Operations[0].Name != "serve" {
+			t.Errorf("operations %+v, want those served only", w.Operations)
+		}
+	}
+}
+
+func TestDuplicatesCountOnce(t *testing.T) {
+	a := newAggregator(t)
+	send(t, a, shop()...)
+	send(t, a, shop()...)
+	if diff := cmp.Diff(take(t, shop()...), a.Flush()); diff != "" {
+		t.Error(diff)
+	}
+	if s := a.Stats(); s.Duplicate != 7 || s.Spans != 7 {
+		t.Errorf("duplicates %d, spans %d; want 7 and 7", s.Duplicate, s.Spans)
+	}
+}
+
+func TestCyclesEnd(t *testing.T) {
+	var spans []testSpan
+	for i := range uint64(2000) {
+		spans = append(spans, testSpan{service: "a", version: "1", pod: "p", trace: 1, id: i + 1, parent: (i+1)%2000 + 1, kind: ptrace.SpanKindClient, to: ms})
+	}
+	if ticks := take(t, spans...); len(ticks) != 1 {
+		t.Errorf("%d ticks, want 1", len(ticks))
+	}
+}

@@ -1,0 +1,273 @@
+package ingest
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"unship.dev"
+)
+
+// resourceField is a resource attribute that matters here.
+type resourceField uint8
+
+const (
+	resourceOther resourceField = iota
+	serviceName
+	serviceNamespace
+	serviceVersion
+	serviceInstance
+	environmentName
+	environmentOld
+	imageTags
+	imageTagOld
+	manifestDigest
+	repoDigests
+	imageID
+	revision
+	replicasetName
+	deploymentName
+	podName
+	nodeName
+	hostName
+	processID
+	containerID
+	resourceFieldCount
+)
+
+// resourceFieldOf finds the field of a resource attribute's name.
+func resourceFieldOf(key string) resourceField {
+	switch key {
+	case "service.name":
+		return serviceName
+	case "service.namespace":
+		return serviceNamespace
+	case "service.version":
+		return serviceVersion
+	case "service.instance.id":
+		return serviceInstance
+	case "deployment.environment.name":
+		return environmentName
+	case "deployment.environment":
+		return environmentOld
+	case "container.image.tags":
+		return imageTags
+	case "container.image.tag":
+		return imageTagOld
+	case "oci.manifest.digest":
+		return manifestDigest
+	case "container.image.repo_digests":
+		return repoDigests
+	case "container.image.id":
+		return imageID
+	case "vcs.ref.head.revision", "vcs.repository.ref.revision":
+		return revision
+	}
+	return placeFieldOf(key)
+}
+
+func placeFieldOf(key string) resourceField {
+	switch key {
+	case "k8s.replicaset.name":
+		return replicasetName
+	case "k8s.deployment.name":
+		return deploymentName
+	case "k8s.pod.name":
+		return podName
+	case "k8s.node.name":
+		return nodeName
+	case "host.name":
+		return hostName
+	case "process.pid":
+		return processID
+	case "container.id":
+		return containerID
+	}
+	return resourceOther
+}
+
+// resourceData are a resource's attributes as a decoder hands them over: of a
+// list the first element. Nothing in it is kept.
+type resourceData [resourceFieldCount]string
+
+// identity is what a resource stands for. It is comparable.
+type identity struct {
+	release  unship.ReleaseID
+	instance unship.Instance
+	build    string
+}
+
+// maxIdentity is the length, in bytes, to which names of services, instances
+// and the like are cut.
+const maxIdentity = 200
+
+var errNoService = errors.New("resource has no service.name")
+
+func (d *resourceData) identity() (identity, error) {
+	var id identity
+	if d[serviceName] == "" {
+		return id, errNoService
+	}
+	id.release.Service = unship.Service{
+		Environment: cut(cmp.Or(d[environmentName], d[environmentOld]), maxIdentity),
+		Namespace:   cut(d[serviceNamespace], maxIdentity),
+		Name:        cut(d[serviceName], maxIdentity),
+	}
+	id.release.Version, id.build = d.version()
+	id.instance = unship.Instance{
+		ID:   cut(d.instanceID(), maxIdentity),
+		Node: cut(cmp.Or(d[nodeName], d[hostName]), maxIdentity),
+	}
+	return id, nil
+}
+
+// version gives what stands for the release's version, and what tells two
+// builds of one version apart. The version is service.version, unless it is
+// missing or tells nothing; then, in this order, the image's tag, its digest,
+// the commit, and the hash of the pod template.
+func (d *resourceData) version() (version, build string) {
+	tag := cmp.Or(NormalizeVersion(d[imageTags]), NormalizeVersion(d[imageTagOld]))
+	digest := cmp.Or(digestOf(d[manifestDigest]), digestOf(d[repoDigests]), digestOf(d[imageID]))
+	commit := shortCommit(d[revision])
+	build = cmp.Or(digest, digestOf(d[serviceVersion]), commit, tag)
+	version = cmp.Or(
+		NormalizeVersion(d[serviceVersion]), tag, digest, commit,
+		podHash(d[replicasetName], d[podName], d[deploymentName]),
+		cut(d[serviceVersion], maxVersion), unknownVersion,
+	)
+	if build == version {
+		build = ""
+	}
+	return version, build
+}
+
+// instanceID prefers the pod's name: service.instance.id may be random at each start.
+func (d *resourceData) instanceID() string {
+	switch {
+	case d[podName] != "":
+		return d[podName]
+	case d[serviceInstance] != "":
+		return d[serviceInstance]
+	case d[hostName] != "" && d[processID] != "":
+		return d[hostName] + "/" + d[processID]
+	}
+	return cmp.Or(d[containerID], d[hostName], "unknown")
+}
+
+func digestOf(reference string) string {
+	_, digest := splitDigest(reference)
+	return digest
+}
+
+func shortCommit(rev string) string {
+	if len(rev) > shortRevision && isHex(rev) {
+		rev = rev[:shortRevision]
+	}
+	return NormalizeVersion(rev)
+}
+
+// resource is one instance of one release, known by its number.
+type resource struct {
+	identity
+	number uint32
+	users  int   // requests at work on it
+	last   int64 // index of the last window it has data in
+}
+
+// resourceBytes is the estimated memory of one resource.
+const resourceBytes = 800
+
+// resources numbers the resources that open windows, and those kept for joins, refer to.
+type resources struct {
+	pending *atomic.Int64
+
+	mu    sync.RWMutex
+	known map[identity]*resource
+	list  []*resource // by number
+	free  []uint32
+}
+
+func newResources(pending *atomic.Int64) *resources {
+	return &resources{pending: pending, known: map[identity]*resource{}}
+}
+
+// use finds or adds a resource. It stays until done is called, and after that
+// as long as windows may refer to it.
+func (t *resources) use(d *resourceData) (*resource, error) {
+	id, err := d.identity()
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.known[id]
+	if r == nil {
+		r = t.add(id)
+	}
+	r.users++
+	return r, nil
+}
+
+func (t *resources) add(id identity) *resource {
+	r := &resource{identity: id.clone(), last: firstIndex}
+	if n := len(t.free); n > 0 {
+		r.number = t.free[n-1]
+		t.free = t.free[:n-1]
+		t.list[r.number] = r
+	} else {
+		r.number = uint32(len(t.list))
+		t.list = append(t.list, r)
+	}
+	t.known[r.identity] = r
+	t.pending.Add(resourceBytes)
+	return r
+}
+
+// done ends a use; last is the latest window that was given data.
+func (t *resources) done(r *resource, last int64) {
+	t.mu.Lock()
+	r.users--
+	r.last = max(r.last, last)
+	t.mu.Unlock()
+}
+
+// forget drops the resources without data since the window before.
+func (t *resources) forget(before int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for number, r := range t.list {
+		if r == nil || r.users > 0 || r.last >= before {
+			continue
+		}
+		delete(t.known, r.identity)
+		t.list[number] = nil
+		t.free = append(t.free, uint32(number))
+		t.pending.Add(-resourceBytes)
+	}
+}
+
+// snapshot gives the resources by number, for the one who closes windows.
+func (t *resources) snapshot() []*resource {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return append([]*resource(nil), t.list...)
+}
+
+// clone copies the texts out of the decoder's buffer.
+func (id identity) clone() identity {
+	for _, s := range []*string{
+		&id.release.Environment, &id.release.Namespace, &id.release.Name, &id.release.Version,
+		&id.instance.ID, &id.instance.Node, &id.build,
+	} {
+		*s = strings.Clone(*s)
+	}
+	return id
+}
+
+func (t *resources) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.known)
+}

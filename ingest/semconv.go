@@ -1,0 +1,309 @@
+package ingest
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+)
+
+// field is a span attribute that matters here, under its present and its older names.
+type field uint8
+
+const (
+	fieldOther field = iota
+	httpMethod
+	httpStatus
+	httpRoute
+	urlPath
+	urlFull
+	rpcSystem
+	rpcService
+	rpcMethod
+	rpcStatus
+	messagingSystem
+	messagingOperation
+	messagingOperationType
+	messagingDestination
+	messagingTemplate
+	dbSystem
+	dbNamespace
+	peerService
+	serverAddress
+	peerAddress
+	errorType
+	exceptionType
+	exceptionMessage
+	fieldCount
+)
+
+// fieldOf finds the field of an attribute's name.
+func fieldOf(key string) field {
+	switch key {
+	case "http.request.method", "http.method":
+		return httpMethod
+	case "http.response.status_code", "http.status_code":
+		return httpStatus
+	case "http.route":
+		return httpRoute
+	case "url.path", "http.target":
+		return urlPath
+	case "url.full", "http.url":
+		return urlFull
+	case "peer.service":
+		return peerService
+	case "server.address", "net.peer.name", "http.host":
+		return serverAddress
+	case "network.peer.address", "net.sock.peer.addr", "net.peer.ip":
+		return peerAddress
+	case "error.type":
+		return errorType
+	}
+	switch {
+	case strings.HasPrefix(key, "rpc."):
+		return rpcField(key)
+	case strings.HasPrefix(key, "messaging."):
+		return messagingField(key)
+	case strings.HasPrefix(key, "db."):
+		return dbField(key)
+	}
+	return fieldOther
+}
+
+func rpcField(key string) field {
+	switch key {
+	case "rpc.system.name", "rpc.system":
+		return rpcSystem
+	case "rpc.service":
+		return rpcService
+	case "rpc.method":
+		return rpcMethod
+	case "rpc.response.status_code", "rpc.grpc.status_code", "rpc.status_code":
+		return rpcStatus
+	}
+	return fieldOther
+}
+
+func messagingField(key string) field {
+	switch key {
+	case "messaging.system":
+		return messagingSystem
+	case "messaging.operation.name", "messaging.operation":
+		return messagingOperation
+	case "messaging.operation.type":
+		return messagingOperationType
+	case "messaging.destination.name", "messaging.destination":
+		return messagingDestination
+	case "messaging.destination.template":
+		return messagingTemplate
+	}
+	return fieldOther
+}
+
+func dbField(key string) field {
+	switch key {
+	case "db.system.name", "db.system":
+		return dbSystem
+	case "db.namespace", "db.name":
+		return dbNamespace
+	}
+	return fieldOther
+}
+
+// kind is a span's kind, with OTLP's numbers.
+type kind uint8
+
+const (
+	kindUnspecified kind = iota
+	kindInternal
+	kindServer
+	kindClient
+	kindProducer
+	kindConsumer
+)
+
+func (k kind) isEntry() bool { return k == kindServer || k == kindConsumer }
+func (k kind) isCall() bool  { return k == kindClient || k == kindProducer }
+
+// result is what became of a span.
+type result uint8
+
+const (
+	succeeded result = iota
+	rejected         // the caller's mistake
+	failed
+)
+
+// spanData is a span as a decoder hands it over: values of the fields that
+// matter, as they stand in the message. Nothing in it is kept: strings may
+// point into the decoder's buffer.
+type spanData struct {
+	trace      [2]uint64 // big endian
+	id, parent uint64
+	start, end uint64 // ns since the epoch
+	kind       kind
+	failed     bool // status ERROR
+	name       string
+	message    string // of the status
+	fields     [fieldCount]string
+}
+
+// grpcResult sorts the gRPC status codes by whose mistake they tell of, as the
+// semantic conventions do for servers. The two they leave open go where their
+// HTTP equals are: RESOURCE_EXHAUSTED (429), ABORTED (409). CANCELLED is
+// nobody's mistake.
+func grpcResult(code string) result {
+	switch strings.ToUpper(code) {
+	case "2", "UNKNOWN", "4", "DEADLINE_EXCEEDED", "12", "UNIMPLEMENTED", "13", "INTERNAL",
+		"14", "UNAVAILABLE", "15", "DATA_LOSS":
+		return failed
+	case "3", "INVALID_ARGUMENT", "5", "NOT_FOUND", "6", "ALREADY_EXISTS", "7", "PERMISSION_DENIED",
+		"8", "RESOURCE_EXHAUSTED", "9", "FAILED_PRECONDITION", "10", "ABORTED", "11", "OUT_OF_RANGE",
+		"16", "UNAUTHENTICATED":
+		return rejected
+	}
+	return succeeded
+}
+
+// result says what became of a request or a call. An error status counts as
+// failed whatever the code: who set it knew more. Codes tell of servers only
+// where the status is unset, and of clients only the server's failure: what
+// was refused to a client need not have failed it.
+func (d *spanData) result() result {
+	if d.failed {
+		return failed
+	}
+	code, _ := strconv.Atoi(d.fields[httpStatus])
+	switch {
+	case code >= 500 && code <= 599:
+		return failed
+	case code >= 400 && code <= 499 && d.kind == kindServer:
+		return rejected
+	}
+	if r := grpcResult(d.fields[rpcStatus]); r == failed || r == rejected && d.kind.isEntry() {
+		return r
+	}
+	return succeeded
+}
+
+// appendOperation appends the name under which a request is counted:
+// "METHOD route", the RPC's service and method, the messaging operation and
+// destination, else the span's name; identifiers masked.
+func (d *spanData) appendOperation(dst []byte) []byte {
+	begin, f := len(dst), &d.fields
+	switch {
+	case f[httpRoute] != "":
+		dst = d.appendHTTP(dst, f[httpRoute])
+	case f[rpcMethod] != "":
+		if f[rpcService] != "" {
+			dst = append(appendMasked(dst, f[rpcService]), '/')
+		}
+		dst = appendMasked(dst, f[rpcMethod])
+	case f[messagingDestination] != "" || f[messagingTemplate] != "":
+		dst = d.appendMessaging(dst)
+	case d.nameTellsNothing() && f[httpStatus] != "404":
+		dst = d.appendHTTP(dst, f[urlPath])
+	default:
+		dst = appendMasked(dst, d.name)
+	}
+	if len(dst) == begin {
+		return append(dst, "(unnamed)"...)
+	}
+	return cutTail(dst, begin)
+}
+
+// nameTellsNothing says that a span is named by its method alone while its path
+// is known. Paths that were not found are not used: scanners invent them.
+func (d *spanData) nameTellsNothing() bool {
+	m := d.fields[httpMethod]
+	return m != "" && d.fields[urlPath] != "" &&
+		(d.name == "" || d.name == m || len(d.name) == len(m)+5 && d.name[:5] == "HTTP " && d.name[5:] == m)
+}
+
+func (d *spanData) appendHTTP(dst []byte, path string) []byte {
+	if m := d.fields[httpMethod]; m != "" {
+		dst = append(appendMasked(dst, m), ' ')
+	}
+	return appendMasked(dst, path)
+}
+
+func (d *spanData) appendMessaging(dst []byte) []byte {
+	f := &d.fields
+	op := cmp.Or(f[messagingOperation], f[messagingOperationType], "process")
+	dst = append(appendMasked(dst, op), ' ')
+	return appendMasked(dst, cmp.Or(f[messagingTemplate], f[messagingDestination]))
+}
+
+// appendCallee appends the name of what a client or producer span called, or
+// nothing if the span does not tell. It uses the span's attributes only, so that a
+// call has one name whether or not the callee was seen.
+func (d *spanData) appendCallee(dst []byte) []byte {
+	begin, f := len(dst), &d.fields
+	address := hostname(f[serverAddress])
+	if address == "" {
+		address = hostOf(f[urlFull])
+	}
+	switch {
+	case f[peerService] != "":
+		dst = appendMasked(dst, f[peerService])
+	case f[dbSystem] != "":
+		dst = appendPair(dst, f[dbSystem], cmp.Or(address, f[dbNamespace]))
+	case f[messagingSystem] != "" || f[messagingDestination] != "":
+		dst = appendPair(dst, f[messagingSystem], cmp.Or(f[messagingTemplate], f[messagingDestination]))
+	default:
+		dst = appendMasked(dst, cmp.Or(address, f[rpcService], f[peerAddress]))
+	}
+	return cutTail(dst, begin)
+}
+
+func appendPair(dst []byte, a, b string) []byte {
+	dst = appendMasked(dst, a)
+	if a != "" && b != "" {
+		dst = append(dst, ' ')
+	}
+	return appendMasked(dst, b)
+}
+
+// hostOf gives the host of a URL.
+func hostOf(url string) string {
+	_, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return ""
+	}
+	if n := strings.IndexAny(rest, "/?#"); n >= 0 {
+		rest = rest[:n]
+	}
+	return hostname(rest[strings.LastIndexByte(rest, '@')+1:])
+}
+
+// hostname takes a port off.
+func hostname(address string) string {
+	if host, port, ok := strings.Cut(address, ":"); ok && !strings.Contains(port, ":") {
+		return host
+	}
+	return address
+}
+
+// errorName is a short name for why a span failed.
+func (d *spanData) errorName() string {
+	for _, f := range [...]field{exceptionType, errorType} {
+		if v := d.fields[f]; v != "" && v != "_OTHER" {
+			return v
+		}
+	}
+	for _, f := range [...]field{httpStatus, rpcStatus} {
+		if v := d.fields[f]; v != "" && v != "0" && v != "200" {
+			return v
+		}
+	}
+	return "error"
+}
+
+// errorText is the first line of what the span says about its failure.
+func (d *spanData) errorText() string {
+	text := d.fields[exceptionMessage]
+	if text == "" {
+		text = d.message
+	}
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	return text
+}

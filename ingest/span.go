@@ -1,0 +1,242 @@
+package ingest
+
+import (
+	"strings"
+	"sync"
+
+	"unship.dev"
+)
+
+// shardCount is fixed: which spans share a shard must not depend on the machine.
+const shardCount = 16
+
+// firstIndex stands for a window before all others.
+const firstIndex = -1 << 40
+
+// record is a span as it waits for its window to close. It has no pointers, so
+// that the garbage collector need not read millions of them.
+type record struct {
+	trace      [2]uint64
+	id, parent uint64
+	start, end int64
+	resource   uint32
+	name       uint32 // number of the operation or of the callee, in pane.names
+	detail     uint32 // 1 + index in pane.details; 0: none
+	kind       kind
+	result     result
+}
+
+// recordBytes is the estimated memory of a record, with what slices grow beyond need.
+const recordBytes = 96
+
+// isTop says that a span is a request by itself: a server or consumer span, or
+// the root of a trace that began inside a process.
+func (r *record) isTop() bool {
+	return r.kind.isEntry() || r.parent == 0 && !r.kind.isCall()
+}
+
+// detail is what is known about a failure.
+type detail struct{ err, exception string }
+
+const (
+	maxError     = 120 // bytes of detail.err
+	maxException = 300 // bytes of detail.exception
+)
+
+// names numbers texts. Number 0 is the empty text.
+type names struct {
+	numbers map[string]uint32
+	list    []string
+}
+
+// number finds or adds a text, which may lie in a scratch buffer.
+func (n *names) number(text []byte) (number uint32, added int64) {
+	if k, ok := n.numbers[string(text)]; ok {
+		return k, 0
+	}
+	return n.add(string(text)), int64(len(text)) + 80
+}
+
+func (n *names) numberOf(text string) uint32 {
+	if k, ok := n.numbers[text]; ok {
+		return k
+	}
+	return n.add(text)
+}
+
+func (n *names) add(text string) uint32 {
+	if n.numbers == nil {
+		n.numbers, n.list = map[string]uint32{"": 0}, []string{""}
+		if text == "" {
+			return 0
+		}
+	}
+	k := uint32(len(n.list))
+	n.numbers[text] = k
+	n.list = append(n.list, text)
+	return k
+}
+
+// pane is what one shard holds for one window.
+type pane struct {
+	spans   []record
+	names   names
+	details []detail
+	logs    map[logKey]*unship.LogCount
+	metrics []point
+	losses  unship.Losses
+	bytes   int64
+}
+
+// shard holds the open windows of a share of all traces. Its fields below the
+// panes belong to whoever closes windows.
+type shard struct {
+	mu    sync.Mutex
+	panes map[int64]*pane
+
+	carried pane    // spans of closed windows whose request is not over yet
+	recent  []calls // calls of closed windows, oldest first
+}
+
+// fate is what becomes of a record because of its time.
+type fate uint8
+
+const (
+	fateKept    fate = iota
+	fateContext      // counted before a restart, still good to join with
+	fateResumed      // counted before a restart
+	fateLate
+)
+
+// at gives the pane of a window. The shard must be locked.
+func (s *shard) at(a *Aggregator, index int64) (*pane, fate) {
+	f := fateKept
+	if resumed := a.resumed.Load(); index < resumed {
+		if index < a.open.Load() || index < resumed-joinWindows {
+			return nil, fateResumed
+		}
+		f = fateContext
+	} else if index < a.open.Load() {
+		return nil, fateLate
+	}
+	p := s.panes[index]
+	if p == nil {
+		p = &pane{}
+		s.panes[index] = p
+	}
+	return p, f
+}
+
+// shardOf spreads traces. Trace ids are random, in their last bytes at least.
+func (a *Aggregator) shardOf(trace [2]uint64) *shard {
+	const mix = 0x9e3779b97f4a7c15
+	return &a.shards[((trace[0]^trace[1])*mix)>>60]
+}
+
+// span takes one span of a resource. Every decoder ends here.
+func (in *intake) span(r *resource, d *spanData) {
+	if why := d.invalid(); why != "" {
+		in.refuse(why, d.end)
+		return
+	}
+	if !in.believed(d.end) {
+		return
+	}
+	rec := record{
+		trace: d.trace, id: d.id, parent: d.parent, start: int64(d.start), end: int64(d.end),
+		resource: r.number, kind: d.kind, result: d.result(),
+	}
+	in.scratch = in.scratch[:0]
+	switch {
+	case rec.isTop():
+		in.scratch = d.appendOperation(in.scratch)
+	case rec.kind.isCall():
+		in.scratch = d.appendCallee(in.scratch)
+	}
+	in.keep(&rec, d)
+}
+
+// keep puts a record into its pane.
+func (in *intake) keep(rec *record, d *spanData) {
+	index := in.a.index(rec.end)
+	s := in.a.shardOf(rec.trace)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, f := s.at(in.a, index)
+	if in.count(f, index) {
+		in.tally.Spans++
+	}
+	if p == nil {
+		return
+	}
+	added := int64(recordBytes)
+	if len(in.scratch) > 0 {
+		number, more := p.names.number(in.scratch)
+		rec.name = number
+		added += more
+	}
+	if rec.result == failed && !rec.kind.isCall() {
+		added += in.keepDetail(p, rec, d)
+	}
+	p.spans = append(p.spans, *rec)
+	p.bytes += added
+	in.bytes += added
+}
+
+// keepDetail keeps why a span failed. It is the first to go when memory runs short.
+func (in *intake) keepDetail(p *pane, rec *record, d *spanData) int64 {
+	if in.thin {
+		p.losses.Dropped++
+		in.tally.Dropped++
+		return 0
+	}
+	e := detail{
+		err:       strings.Clone(cut(d.errorName(), maxError)),
+		exception: strings.Clone(cut(d.errorText(), maxException)),
+	}
+	p.details = append(p.details, e)
+	rec.detail = uint32(len(p.details))
+	return int64(len(e.err)+len(e.exception)) + 48
+}
+
+// Reasons for which records are refused.
+const (
+	whyNoService  = "resource has no service.name"
+	whyNoTime     = "no time"
+	whyAncient    = "time before the year 2000"
+	whyBackwards  = "ends before it starts"
+	whyNoTrace    = "trace id is zero"
+	whyNoSpan     = "span id is zero"
+	whyFuture     = "time is further ahead than a clock can be wrong"
+	whyNotANumber = "value is not a number"
+)
+
+// year2000 is the earliest time believed, in ns.
+const year2000 = 946684800e9
+
+func invalidTime(t uint64) string {
+	switch {
+	case t == 0:
+		return whyNoTime
+	case t < year2000:
+		return whyAncient
+	}
+	return ""
+}
+
+func (d *spanData) invalid() string {
+	for _, t := range [...]uint64{d.end, d.start} {
+		if why := invalidTime(t); why != "" {
+			return why
+		}
+	}
+	switch {
+	case d.end < d.start:
+		return whyBackwards
+	case d.trace == [2]uint64{}:
+		return whyNoTrace
+	case d.id == 0:
+		return whyNoSpan
+	}
+	return ""
+}

@@ -1,0 +1,225 @@
+package ingest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"unship.dev"
+)
+
+const (
+	maxNeighbours = 100 // callees, and callers, told apart in one operation and window
+	// forgetWindows is how long an operation keeps its place among a service's
+	// operations, and how long a service is known, without being heard of.
+	forgetWindows = 720
+)
+
+// service is what closing remembers of a service.
+type service struct {
+	operations map[string]int64 // admitted, with the window last heard in
+	served     int64            // last window with a server or consumer span
+	heard      int64
+}
+
+// Take gives the ticks that the watermark has passed since the last call, in
+// order. Spans of time in which nothing was heard are left out.
+func (a *Aggregator) Take() []unship.Tick {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	return a.close()
+}
+
+// Flush gives all ticks that are still open, at the end of a recording.
+func (a *Aggregator) Flush() []unship.Tick {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	a.mu.Lock()
+	last := a.index(a.maxTime)
+	for index := range a.announced {
+		last = max(last, index)
+	}
+	for _, index := range a.indices(1 << 62) {
+		last = max(last, index)
+	}
+	if a.maxTime != 0 || len(a.announced) > 0 {
+		a.raise((last + 1) * int64(a.opt.Window))
+	}
+	a.mu.Unlock()
+	return a.close()
+}
+
+// close closes every window before a.open.
+func (a *Aggregator) close() (ticks []unship.Tick) {
+	open, announced, lost := a.due()
+	indices := a.indices(open)
+	for index := range announced {
+		indices = append(indices, index)
+	}
+	if lost != (unship.Losses{}) {
+		indices = append(indices, open-1)
+	}
+	slices.Sort(indices)
+	for _, index := range slices.Compact(indices) {
+		t := a.tick(index)
+		if index < a.resumed.Load() {
+			continue
+		}
+		addLosses(&t.Losses, lost)
+		lost = unship.Losses{}
+		t.Announcements = announced[index]
+		if len(t.Windows) > 0 || len(t.Announcements) > 0 || t.Losses != (unship.Losses{}) {
+			ticks = append(ticks, t)
+		}
+	}
+	a.resources.forget(open - joinWindows - 2)
+	a.forgetServices(open)
+	return ticks
+}
+
+// due takes what is to be closed, apart from the shards' panes. Losses wait
+// until there is a tick to carry them.
+func (a *Aggregator) due() (int64, map[int64][]unship.Announcement, unship.Losses) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.follow()
+	open := a.open.Load()
+	announced := map[int64][]unship.Announcement{}
+	for index, list := range a.announced {
+		if index >= open {
+			continue
+		}
+		slices.SortFunc(list, compareAnnouncements)
+		announced[index] = slices.Compact(list)
+		delete(a.announced, index)
+	}
+	lost := a.lost
+	if open <= a.closed {
+		return open, announced, unship.Losses{}
+	}
+	a.lost, a.closed = unship.Losses{}, open
+	return open, announced, lost
+}
+
+func compareAnnouncements(a, b unship.Announcement) int {
+	return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID), a.ReleaseID.Compare(b.ReleaseID),
+		strings.Compare(a.By, b.By), strings.Compare(a.URL, b.URL))
+}
+
+// indices lists the windows before a limit in which anything is kept, each once or more.
+func (a *Aggregator) indices(before int64) (list []int64) {
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.Lock()
+		for index := range s.panes {
+			if index < before {
+				list = append(list, index)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// part is what one shard gives to a tick.
+type part struct {
+	joiner *joiner
+	pane   *pane
+}
+
+// tick closes one window.
+func (a *Aggregator) tick(index int64) unship.Tick {
+	parts := a.joinShards(index)
+	length := int64(a.opt.Window)
+	t := unship.Tick{
+		Start:  time.Unix(0, index*length).UTC(),
+		End:    time.Unix(0, (index+1)*length).UTC(),
+		Closed: time.Unix(0, (index+1)*length).Add(a.opt.Lateness).UTC(),
+	}
+	b := &builder{a: a, index: index, start: t.Start, windows: map[windowKey]*window{}}
+	for i := range parts {
+		addLosses(&t.Losses, parts[i].pane.losses)
+		b.addPart(&parts[i])
+	}
+	t.Windows = b.build()
+	t.Losses.Overflow += b.overflow
+	t.Losses.Dropped += b.dropped
+	a.mu.Lock()
+	a.stats.Dropped += b.dropped
+	a.stats.Overflow += b.overflow
+	a.stats.Duplicate += b.doubles
+	a.stats.Spans -= b.doubles
+	a.mu.Unlock()
+	return t
+}
+
+// joinShards detaches the window from every shard and joins it there.
+func (a *Aggregator) joinShards(index int64) [shardCount]part {
+	var parts [shardCount]part
+	var wg sync.WaitGroup
+	panes := [shardCount]*pane{}
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.Lock()
+		panes[i] = s.panes[index]
+		delete(s.panes, index)
+		s.mu.Unlock()
+	}
+	list := a.resources.snapshot()
+	for i := range a.shards {
+		p := panes[i]
+		if p == nil {
+			p = &pane{}
+		}
+		a.pending.Add(-p.bytes)
+		j := &joiner{
+			window: index, length: int64(a.opt.Window), p: p, resources: list, recent: a.shards[i].recent,
+			sums: map[sumKey]*sum{}, heard: map[uint32]struct{}{},
+		}
+		parts[i] = part{j, p}
+		wg.Go(func() { j.join(&a.shards[i]) })
+	}
+	wg.Wait()
+	return parts
+}
+
+func addLosses(l *unship.Losses, o unship.Losses) {
+	l.Late += o.Late
+	l.Future += o.Future
+	l.Invalid += o.Invalid
+	l.Overflow += o.Overflow
+	l.Dropped += o.Dropped
+}
+
+// Remember teaches what an earlier tick told, after a restart: which operations
+// have a place among those told apart, and which services serve.
+func (a *Aggregator) Remember(t unship.Tick) {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	index := a.index(t.Start.UnixNano())
+	for _, w := range t.Windows {
+		s := a.service(w.Release.Service)
+		s.heard = max(s.heard, index)
+		for _, op := range w.Operations {
+			if op.Name != unship.OverflowOperation {
+				s.operations[op.Name] = max(s.operations[op.Name], index)
+			}
+		}
+	}
+}
+
+func (a *Aggregator) service(id unship.Service) *service {
+	s := a.services[id]
+	if s == nil {
+		s = &service{operations: map[string]int64{}, served: firstIndex}
+		a.services[id] = s
+	}
+	return s
+}
+
+func (a *Aggregator) forgetServices(open int64) {
+	maps.DeleteFunc(a.services, func(_ unship.Service, s *service) bool { return s.heard < open-forgetWindows })
+}

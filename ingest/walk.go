@@ -1,0 +1,270 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// Traces takes spans. The error is ErrOverloaded or nil.
+func (a *Aggregator) Traces(td ptrace.Traces) (Refusal, error) {
+	in, err := a.begin(td.SpanCount())
+	if err != nil {
+		return Refusal{}, err
+	}
+	for _, rs := range td.ResourceSpans().All() {
+		r := in.walkResource(rs.Resource())
+		for _, ss := range rs.ScopeSpans().All() {
+			for _, span := range ss.Spans().All() {
+				if r == nil {
+					in.refuse(whyNoService, uint64(span.EndTimestamp()))
+					continue
+				}
+				in.data.read(span)
+				in.span(r, &in.data)
+			}
+		}
+		in.release(r)
+	}
+	return in.end(), nil
+}
+
+// Logs takes log records. The error is ErrOverloaded or nil.
+func (a *Aggregator) Logs(ld plog.Logs) (Refusal, error) {
+	in, err := a.begin(ld.LogRecordCount())
+	if err != nil {
+		return Refusal{}, err
+	}
+	for _, rl := range ld.ResourceLogs().All() {
+		r := in.walkResource(rl.Resource())
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, record := range sl.LogRecords().All() {
+				d := readLog(record)
+				if r == nil {
+					in.refuse(whyNoService, d.time)
+					continue
+				}
+				in.log(r, &d)
+			}
+		}
+		in.release(r)
+	}
+	return in.end(), nil
+}
+
+// Metrics takes data points. The error is ErrOverloaded or nil.
+func (a *Aggregator) Metrics(md pmetric.Metrics) (Refusal, error) {
+	in, err := a.begin(md.DataPointCount())
+	if err != nil {
+		return Refusal{}, err
+	}
+	for _, rm := range md.ResourceMetrics().All() {
+		r := in.walkResource(rm.Resource())
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				in.walkMetric(r, m)
+			}
+		}
+		in.release(r)
+	}
+	return in.end(), nil
+}
+
+func (in *intake) walkResource(res pcommon.Resource) *resource {
+	var d resourceData
+	for key, v := range res.Attributes().All() {
+		if f := resourceFieldOf(key); f != resourceOther {
+			d[f] = text(v)
+		}
+	}
+	return in.resource(&d)
+}
+
+// text gives a value as text: of a list the first element. Semantic conventions
+// allow numbers where older ones had text, and the other way round.
+func text(v pcommon.Value) string {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return v.Str()
+	case pcommon.ValueTypeInt:
+		return strconv.FormatInt(v.Int(), 10)
+	case pcommon.ValueTypeDouble:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
+	case pcommon.ValueTypeBool:
+		return strconv.FormatBool(v.Bool())
+	case pcommon.ValueTypeSlice:
+		if v.Slice().Len() > 0 {
+			return text(v.Slice().At(0))
+		}
+	}
+	return ""
+}
+
+func (d *spanData) read(s ptrace.Span) {
+	trace, id, parent := s.TraceID(), s.SpanID(), s.ParentSpanID()
+	*d = spanData{
+		trace:   words(trace),
+		id:      binary.BigEndian.Uint64(id[:]),
+		parent:  binary.BigEndian.Uint64(parent[:]),
+		start:   uint64(s.StartTimestamp()),
+		end:     uint64(s.EndTimestamp()),
+		kind:    kindOf(s.Kind()),
+		failed:  s.Status().Code() == ptrace.StatusCodeError,
+		name:    s.Name(),
+		message: s.Status().Message(),
+	}
+	for key, v := range s.Attributes().All() {
+		if f := fieldOf(key); f != fieldOther {
+			d.fields[f] = text(v)
+		}
+	}
+	if d.failed {
+		d.readException(s)
+	}
+}
+
+// readException takes the last exception: the one that ended the span.
+func (d *spanData) readException(s ptrace.Span) {
+	for _, e := range s.Events().All() {
+		if e.Name() != "exception" {
+			continue
+		}
+		d.fields[exceptionType], d.fields[exceptionMessage] = "", ""
+		for key, v := range e.Attributes().All() {
+			switch key {
+			case "exception.type":
+				d.fields[exceptionType] = text(v)
+			case "exception.message":
+				d.fields[exceptionMessage] = text(v)
+			}
+		}
+	}
+}
+
+// kindOf reads a span's kind; what OTLP does not know is as good as unspecified.
+func kindOf(k ptrace.SpanKind) kind {
+	if k < 0 || k > ptrace.SpanKindConsumer {
+		return kindUnspecified
+	}
+	return kind(k)
+}
+
+func words(id pcommon.TraceID) [2]uint64 {
+	return [2]uint64{binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])}
+}
+
+func readLog(r plog.LogRecord) logData {
+	d := logData{
+		time:     uint64(r.Timestamp()),
+		severity: max(int32(r.SeverityNumber()), 0),
+		trace:    words(r.TraceID()),
+	}
+	if d.time == 0 {
+		d.time = uint64(r.ObservedTimestamp())
+	}
+	var template, exception string
+	for key, v := range r.Attributes().All() {
+		switch key {
+		case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
+			template = text(v)
+		case "exception.type":
+			exception = text(v)
+		}
+	}
+	if d.pattern = template; d.pattern == "" {
+		d.pattern = exception
+	}
+	if d.severity >= severityExample {
+		d.body = body(r.Body())
+	}
+	return d
+}
+
+// body gives a log line's text, without building all of a large structured one
+// where a text is enough.
+func body(v pcommon.Value) string {
+	if v.Type() == pcommon.ValueTypeMap {
+		for _, key := range []string{"message", "msg", "body"} {
+			if m, ok := v.Map().Get(key); ok {
+				return text(m)
+			}
+		}
+	}
+	if v.Type() == pcommon.ValueTypeStr {
+		return v.Str()
+	}
+	return cut(v.AsString(), 4*maxAttributes)
+}
+
+// attributes writes "key=value,key=value", sorted by key, cut.
+func attributes(m pcommon.Map) []byte {
+	if m.Len() == 0 {
+		return nil
+	}
+	pairs := make([]string, 0, m.Len())
+	for key, v := range m.All() {
+		pairs = append(pairs, cut(key, maxAttributes)+"="+cut(text(v), maxAttributes))
+	}
+	slices.Sort(pairs)
+	return []byte(cut(strings.Join(pairs, ","), maxAttributes))
+}
+
+// walkMetric keeps each data point as it stands. What a metric means is for
+// whoever reads it; a histogram gives the mean and the count.
+func (in *intake) walkMetric(r *resource, m pmetric.Metric) {
+	take := func(p pointLike, value float64, count uint64) {
+		switch {
+		case r == nil:
+			in.refuse(whyNoService, uint64(p.Timestamp()))
+		case !p.Flags().NoRecordedValue():
+			in.point(r, &pointData{uint64(p.Timestamp()), m.Name(), m.Unit(), attributes(p.Attributes()), value, count})
+		}
+	}
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		walkNumbers(m.Gauge().DataPoints(), take)
+	case pmetric.MetricTypeSum:
+		walkNumbers(m.Sum().DataPoints(), take)
+	case pmetric.MetricTypeHistogram:
+		for _, p := range m.Histogram().DataPoints().All() {
+			take(p, mean(p.Sum(), p.Count()), p.Count())
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		for _, p := range m.ExponentialHistogram().DataPoints().All() {
+			take(p, mean(p.Sum(), p.Count()), p.Count())
+		}
+	case pmetric.MetricTypeSummary:
+		for _, p := range m.Summary().DataPoints().All() {
+			take(p, mean(p.Sum(), p.Count()), p.Count())
+		}
+	}
+}
+
+type pointLike interface {
+	Timestamp() pcommon.Timestamp
+	Flags() pmetric.DataPointFlags
+	Attributes() pcommon.Map
+}
+
+func walkNumbers(points pmetric.NumberDataPointSlice, take func(pointLike, float64, uint64)) {
+	for _, p := range points.All() {
+		value := p.DoubleValue()
+		if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
+			value = float64(p.IntValue())
+		}
+		take(p, value, 0)
+	}
+}
+
+func mean(sum float64, count uint64) float64 {
+	if count == 0 {
+		return 0
+	}
+	return sum / float64(count)
+}
