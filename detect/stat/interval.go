@@ -19,8 +19,8 @@ const intervalSide = 40 // grid points on each side of an odds ratio of 1
 // grid's ratios above ρ of exp((ℓ(ψ)−ℓ(ρ))/φ) reaches 2/(1−level), where ℓ is
 // the conditional log likelihood ([ConditionalLLR]); from above likewise
 // (Robbins 1970; Darling and Robbins 1967). The grid has 81 ratios from 1/1000
-// to 1000, three per cent apart near 1 and twofold at the ends; bounds lie on
-// it and err to the outside. With SD, half of 1 − level pays for a normal
+// to 1000, three per cent apart near 1 and twofold at the ends; bounds between
+// its points err to the outside. With SD, half of 1 − level pays for a normal
 // difference between instances. Cost: Add 5 to 8 µs, nothing for a table
 // without bad requests; Bounds 3 µs.
 type Interval struct {
@@ -54,37 +54,59 @@ func (i *Interval) Bounds(level float64) (lower, upper float64) {
 	}
 	need := math.Log(2 / alpha)
 	lower, upper = 0, math.Inf(1)
-	if k := i.excluded(need, 1); k >= 0 {
-		lower = math.Exp(i.psi[k] - widen)
+	if log, ok := i.bound(need, 1); ok {
+		lower = math.Exp(log - widen)
 	}
-	if k := i.excluded(need, -1); k >= 0 {
-		upper = math.Exp(i.psi[len(i.psi)-1-k] + widen)
+	if log, ok := i.bound(need, -1); ok {
+		upper = math.Exp(log + widen)
 	}
 	return lower, upper
 }
 
-// excluded counts from one end of the grid, the low one for direction 1, to the
-// last ratio before the first that is not excluded; -1 if there is none.
-func (i *Interval) excluded(need float64, direction int) int {
+// bound gives the log odds ratio up to which all are excluded, coming from the
+// low end of the grid for direction 1, from the high end for −1.
+func (i *Interval) bound(need float64, direction int) (log float64, ok bool) {
 	n := len(i.l)
-	at := func(k int) float64 {
+	at := func(k int) int {
 		if direction < 0 {
-			k = n - 1 - k
+			return n - 1 - k
 		}
-		return i.l[k] / i.phi
+		return k
 	}
-	beyond, last := newSum(), -1
+	beyond, last, level := newSum(), -1, 0.0
 	for k := n - 1; k >= 0; k-- {
-		if k < n-1 && beyond.log()-math.Log(float64(n-1-k))-at(k) >= need {
+		l := i.l[at(k)] / i.phi
+		// The mixture over all that lies beyond k, less what it has to exceed.
+		if top := beyond.log() - math.Log(float64(n-1-k)) - need; k < n-1 && top >= l {
 			if last < 0 {
-				last = k
+				last, level = k, top
 			}
 		} else {
 			last = -1
 		}
-		beyond.add(at(k))
+		beyond.add(l)
 	}
-	return last
+	if last < 0 {
+		return 0, false
+	}
+	return i.between(at(last), direction, level), true
+}
+
+// between extends a bound from grid point k towards the next: to where the log
+// likelihood would reach level if it rose as steeply as before k. It is concave
+// (log ψ is the natural parameter of an exponential family), so this is too
+// little rather than too much.
+func (i *Interval) between(k, direction int, level float64) float64 {
+	before, next := k-direction, k+direction
+	if before < 0 || before >= len(i.psi) {
+		return i.psi[k]
+	}
+	slope := (i.l[k] - i.l[before]) / i.phi / (i.psi[k] - i.psi[before])
+	step := (level - i.l[k]/i.phi) / slope
+	if !(math.Abs(step) < math.Abs(i.psi[next]-i.psi[k])) {
+		return i.psi[next]
+	}
+	return i.psi[k] + step
 }
 
 // Estimate is the most likely odds ratio, 1 without evidence.

@@ -1,0 +1,167 @@
+package stat
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestShiftReference(t *testing.T) {
+	// An independent program on the same counts: log A; log B there leaves out
+	// the 15 pre-release and the coming slots from its mean of 17·120 terms.
+	want := map[int][2]float64{0: {0.0445289439342, -2.10881518516}, 5: {0.213252004836, -1.73331090454}, 22: {-0.461212432214, -1.73386974378}}
+	l, o := lcg(3), ShiftOptions{Phi: 1.5}
+	for range 120 {
+		o.PreX = append(o.PreX, float64(l.n(5)))
+		o.PreN = append(o.PreN, float64(300+l.n(50)))
+	}
+	s := NewShift(o)
+	for w := range 23 {
+		s.Add(float64(1+l.n(6)), float64(300+l.n(50)), .15)
+		row, ok := want[w]
+		if !ok {
+			continue
+		}
+		if !near(s.LogA(), row[0], 1e-9) {
+			t.Errorf("window %d: log A %v, want %v", w, s.LogA(), row[0])
+		}
+		coming := float64(s.slotCap-len(s.slots)) * 17
+		theirs := math.Exp(row[1]+s.drift()) * 17 * 120
+		if b := math.Log((theirs+coming)/(17*140)) - s.drift(); !near(s.LogB(), b, 1e-9) {
+			t.Errorf("window %d: log B %v, want %v", w, s.LogB(), b)
+		}
+	}
+}
+
+// story gives the counts of windows at rates that change at the given windows.
+type story struct {
+	before, at, rate float64 // rate before the change, window of the change (0: the release), rate after
+	drift            float64
+}
+
+// tell gives the evidence after 60 windows for a release at window 0 of one stream.
+func (y story) tell(r random) (logE float64, raised bool) {
+	o := ShiftOptions{Phi: 1.2}
+	level := math.Exp(y.drift * r.NormFloat64())
+	rate := func(w int) float64 {
+		p := y.before
+		if float64(w) >= y.at {
+			p = y.rate
+		}
+		if w >= 0 {
+			p *= level
+		}
+		return p
+	}
+	for w := -360; w < 0; w++ {
+		o.PreX = append(o.PreX, float64(r.scattered(500*rate(w), 1.2)))
+		o.PreN = append(o.PreN, 500)
+	}
+	s, e := NewShift(o), NewShiftRelease(.02, 0)
+	top := 0.0
+	for w := range 60 {
+		s.Add(float64(r.scattered(500*rate(w), 1.2)), 500, .15)
+		top = math.Max(top, e.Step([]float64{.3}, []float64{s.LogA()}, []float64{s.LogB()}))
+	}
+	return e.LogE(), top >= math.Log(100)
+}
+
+func TestShiftStories(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		story       story
+		least, most int // of 100 releases raised
+	}{
+		{"nothing happens", story{before: .005, rate: .005, drift: .1}, 0, 0},
+		{"the release doubles failures", story{before: .005, rate: .01, drift: .05}, 60, 100},
+		{"the release fails four times as often", story{before: .005, rate: .02}, 99, 100},
+		{"the release fails where nothing did", story{before: .00001, rate: .02}, 99, 100},
+		{"a hotfix comes four minutes after the fault", story{before: .005, at: -48, rate: .05}, 0, 0},
+		{"a hotfix comes a minute after the fault", story{before: .005, at: -12, rate: .05}, 0, 3},
+		{"an outage two minutes after the release", story{before: .005, at: 24, rate: .05}, 0, 1},
+		{"the release improves", story{before: .02, rate: .005}, 0, 0},
+	} {
+		r, raised := newRandom(12), 0
+		for range 100 {
+			_, up := c.story.tell(r)
+			raised += count(up)
+		}
+		if raised < c.least || raised > c.most {
+			t.Errorf("%s: %d of 100 raised, want %d to %d", c.name, raised, c.least, c.most)
+		}
+	}
+}
+
+func TestShiftTellsWhen(t *testing.T) {
+	run := func(at int) *Shift {
+		o := ShiftOptions{}
+		for w := -120; w < 0; w++ {
+			x := 2.0
+			if w >= at {
+				x = 20
+			}
+			o.PreX, o.PreN = append(o.PreX, x), append(o.PreN, 500)
+		}
+		s := NewShift(o)
+		for w := range 40 {
+			x := 2.0
+			if w >= at {
+				x = 20
+			}
+			s.Add(x, 500, .15)
+		}
+		return s
+	}
+	if s := run(0); s.LogA() < s.LogB()+2 {
+		t.Errorf("shift at the release: log A %v, log B %v", s.LogA(), s.LogB())
+	}
+	for _, at := range []int{-30, 21} {
+		if s := run(at); s.LogB() < s.LogA()+2 {
+			t.Errorf("shift at window %d: log A %v, log B %v", at, s.LogA(), s.LogB())
+		}
+	}
+}
+
+func TestShiftReleaseIsBounded(t *testing.T) {
+	s, e := NewShift(ShiftOptions{PreX: make([]float64, 360), PreN: slices.Repeat([]float64{500}, 360)}), NewShiftRelease(.02, 0)
+	for range 100 {
+		s.Add(400, 500, .15)
+		e.Step([]float64{1}, []float64{s.LogA()}, []float64{s.LogB()})
+	}
+	// 140 slots and .02: nothing can say more than some 140·17/(14·.02).
+	if e.LogE() < math.Log(100) || e.Raw() > math.Log(140*17/(14*.02))+1e-9 {
+		t.Errorf("total failure: log E %v, raw %v", e.LogE(), e.Raw())
+	}
+}
+
+func TestShiftReleaseLimits(t *testing.T) {
+	e, step := NewShiftRelease(0, 0), math.Log(100)/4
+	w, b := []float64{.5, 0}, []float64{0, 0}
+	if got := e.Step(w, []float64{20, math.Inf(1)}, b); !near(got, step, 1e-12) {
+		t.Errorf("first window: %v, want %v", got, step)
+	}
+	if got := e.Step(w, []float64{19, 0}, b); !near(got, step, 1e-12) {
+		t.Errorf("without new evidence: %v, want %v", got, step)
+	}
+	if got := e.Step(w, []float64{-30, 0}, b); !near(got, math.Log(.5), 1e-9) {
+		t.Errorf("refuted: %v, want the half that was never invested", got)
+	}
+	if got := NewShiftRelease(.5, 1).Step(nil, nil, nil); !near(got, 0, 1e-12) {
+		t.Errorf("no streams: %v", got)
+	}
+}
+
+func TestShiftWithoutData(t *testing.T) {
+	s := NewShift(ShiftOptions{})
+	s.Add(0, 0, .15)
+	s.Add(math.NaN(), 0, 0)
+	if s.LogA() != 0 || s.LogB() != 0 {
+		t.Errorf("no exposure: %v %v", s.LogA(), s.LogB())
+	}
+	for range 1000 { // beyond the horizon
+		s.Add(5, 100, 0)
+	}
+	if math.IsNaN(s.LogA()) || math.IsNaN(s.LogB()) {
+		t.Errorf("no past: %v %v", s.LogA(), s.LogB())
+	}
+}
