@@ -55,9 +55,9 @@ func TestFaultyReleasesAreFound(t *testing.T) {
 			s.replace("cart", t0, 8)
 			s.harm("cart", "1.1.0", "", t0, effect{errors: .06})
 		}},
-		{"fails from the tenth minute", 150, func(s *simulation) {
+		{"fails from the sixth minute", 96, func(s *simulation) {
 			s.canary("cart", t0, 2)
-			s.harm("cart", "1.1.0", "", t0+120, effect{errors: .1})
+			s.harm("cart", "1.1.0", "", t0+72, effect{errors: .1})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -152,6 +152,13 @@ func (c *comparison) newStream(w *watch, sig *signal, units []int, cal *stat.Cal
 	return s
 }
 
+// What an early all-clear rules out: twice the odds of failing (or of being
+// slow), unless the failure ratio stays under two in a hundred.
+const (
+	harmTimes = 2
+	harmRatio = .02
+)
+
 // addHarmless sets up the early all-clear: failures and the 90 % quantile.
 func (c *comparison) addHarmless(s *stream) {
 	at := -1
@@ -164,8 +171,10 @@ func (c *comparison) addHarmless(s *stream) {
 		return
 	}
 	o := stat.HarmlessOptions{
-		Calibration: s.opt.Calibration, InstancesC: c.kc, InstancesB: c.kb,
-		ExtraSD: s.signal.extra, Delta: 10 * s.signal.delta,
+		Calibration: s.opt.Calibration, InstancesC: c.kc, InstancesB: c.kb, ExtraSD: s.signal.extra, LogRho: math.Log(harmTimes),
+	}
+	if at == 0 {
+		o.Delta = harmRatio
 	}
 	c.harmless[at] = &clearing{stream: s, proc: stat.NewHarmless(o)}
 }

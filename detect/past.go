@@ -174,10 +174,31 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			s.shift.Add(x, want*ratio, drift(s.signal, ctx.load))
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
 		}
-		p.logA[k], p.logB[k] = s.shift.LogA(), s.shift.LogB()
+		p.logA[k] = s.shift.LogA()
 	}
-	if len(p.streams) > 0 {
-		p.release.Step(p.weights, p.logA, p.logB)
+	if len(p.streams) == 0 {
+		return
+	}
+	p.weighOutside()
+	p.release.Step(p.weights, p.logA, p.logB)
+}
+
+// negligible is the evidence below which nothing can be decided, so that what
+// speaks for a shift from outside need not be known: it is costly.
+const negligible = 1.0986 // log 3
+
+// weighOutside finds what speaks for a shift that is not the release's. Without
+// it the evidence is an upper bound, which is good enough while it is small.
+func (p *past) weighOutside() {
+	sum := math.Inf(-1)
+	for k, s := range p.streams {
+		sum = stat.LogAdd(sum, math.Log(s.weight)+p.logA[k])
+	}
+	for k, s := range p.streams {
+		p.logB[k] = 0
+		if sum > negligible {
+			p.logB[k] = s.shift.LogB()
+		}
 	}
 }
 

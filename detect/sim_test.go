@@ -59,15 +59,15 @@ type simulation struct {
 }
 
 const (
-	simStart = 120 // windows of history before releases
+	simStart = 90 // windows of history before releases
 	simNodes = 5
 )
 
 var simEpoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newSimulation(seed uint64) *simulation {
-	s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), windows: simStart + 180, policy: rules.Default(unship.ModeAuto)}
-	s.policy.Watch = 15 * time.Minute
+	s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), windows: simStart + 140, policy: rules.Default(unship.ModeAuto)}
+	s.policy.Watch = 700 * time.Second
 	for k, name := range []string{"cart", "catalog", "checkout", "ledger", "search"} {
 		v := &simService{name: name, rps: 6, releases: map[int]unship.Release{}}
 		v.ops = []simOp{
@@ -238,6 +238,7 @@ func (s *simulation) poisson(mean float64) int {
 type result struct {
 	last      unship.Judgement
 	regressed int // windows after the release; -1: never
+	healthy   int // windows until first called healthy
 	first     unship.Judgement
 	blame     unship.Blame
 }
@@ -265,8 +266,52 @@ func (s *simulation) run(t *testing.T) map[string]result {
 			if j.Verdict == unship.Regressed && x.regressed < 0 {
 				x.regressed, x.first, x.blame = int(k.Start.Sub(simTime(simStart))/(5*time.Second)), j, a.Blame[0]
 			}
+			if j.Verdict == unship.Healthy && x.healthy == 0 {
+				x.healthy = int(k.Start.Sub(simTime(simStart)) / (5 * time.Second))
+			}
 			out[j.Release.Name] = x
 		}
 	}
 	return out
+}
+
+// harmBetween gives a service, or all, an effect for some time.
+func (s *simulation) harmBetween(name string, from, to int, e effect) {
+	s.effects = append(s.effects, func(v *simService, _ *simInstance, _ string, t int) effect {
+		if (name == "" || v.name == name) && t >= from && t < to {
+			return e
+		}
+		return effect{}
+	})
+}
+
+// harmNode gives all instances on a node an effect.
+func (s *simulation) harmNode(node string, from int, e effect) {
+	s.effects = append(s.effects, func(_ *simService, i *simInstance, _ string, t int) effect {
+		if i.node == node && t >= from {
+			return e
+		}
+		return effect{}
+	})
+}
+
+// warmUp makes young instances slower by up to a factor, for a minute or so.
+func (s *simulation) warmUp(factor float64) {
+	s.effects = append(s.effects, func(_ *simService, i *simInstance, _ string, t int) effect {
+		if i.from == 0 {
+			return effect{}
+		}
+		return effect{latency: 1 + (factor-1)*math.Exp(-float64(t-i.from)*5/60)}
+	})
+}
+
+// surge doubles the load, which makes everything slower and fail more.
+func (s *simulation) surge(from int) {
+	s.load = func(t int) float64 {
+		if t >= from {
+			return 2
+		}
+		return 1
+	}
+	s.harmBetween("", from, 1<<30, effect{latency: 1.5, errors: .01})
 }
