@@ -12,7 +12,8 @@ import (
 
 const (
 	verifyFor     = 15 * time.Minute
-	verifyStreams = 2 // signals, the strongest of each
+	verifyStreams = 2  // signals, the strongest of each
+	remains       = .1 // of the harm: less than that is recovery
 )
 
 // verification watches whether the rollback of a release helped.
@@ -64,7 +65,7 @@ func affected(w *watch) (out []*returning) {
 		if e.cal != nil {
 			phi = e.cal.MaxPhi()
 		}
-		test := stat.NewRecovery(stat.RecoveryOptions{Before: before, Bad: bad, Phi: phi})
+		test := stat.NewRecovery(stat.RecoveryOptions{Before: before, Bad: bad, Phi: phi, Delta: math.Max(.001, remains*(bad-before))})
 		if known || !test.Decidable() {
 			continue
 		}
