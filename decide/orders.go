@@ -2,8 +2,10 @@ package decide
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"unship.dev"
@@ -69,12 +71,16 @@ func stopping(asked []unship.Gate, hardOnly bool) (unship.Gate, bool) {
 	return unship.Gate{}, false
 }
 
+// certainty says how sure it is that the release is guilty.
 func certainty(in *incident) string {
-	why := "all gates pass"
+	var parts []string
 	if in.Probability > 0 {
-		why = fmt.Sprintf("it is the cause with a probability of %s; %s", words.Percent(in.Probability), why)
+		parts = append(parts, fmt.Sprintf("it is the cause with a probability of %s", words.Percent(in.Probability)))
 	}
-	return why
+	if in.LogE > 0 {
+		parts = append(parts, fmt.Sprintf("the chance that a harmless release looks like this: %s", words.OneIn(math.Exp(in.LogE))))
+	}
+	return strings.Join(append(parts, "all gates pass"), "; ")
 }
 
 // record keeps the verdict in the incident if it is news.

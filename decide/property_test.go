@@ -42,7 +42,7 @@ func TestAnythingGoes(t *testing.T) {
 			ordered: map[string]unship.Decision{}, counts: map[string]int{}, approved: map[string]bool{},
 		}
 		w.engine = decide.New(w.policies)
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			w.step()
 		}
 	})
@@ -138,21 +138,21 @@ func (w *world) incident(id string) unship.Incident {
 
 func (w *world) input() decide.Input {
 	in := decide.Input{At: w.at}
-	for range rapid.IntRange(0, 2).Draw(w.t, "releases") {
+	for range rapid.IntRange(0, 4).Draw(w.t, "releases") {
 		in.Releases = append(in.Releases, w.release())
 	}
 	if rapid.Bool().Draw(w.t, "assessed") {
 		in.Assessment = w.assessment()
 	}
 	for _, id := range w.running() {
-		if rapid.Bool().Draw(w.t, "ended") {
+		if rapid.IntRange(0, 2).Draw(w.t, "ended") == 0 {
 			in.Outcomes = append(in.Outcomes, w.outcome(w.ordered[id]))
 		}
 	}
 	if known := w.engine.Incidents(); len(known) > 0 && rapid.Bool().Draw(w.t, "answered") {
 		a := unship.Answer{
 			Incident: rapid.SampledFrom(known).Draw(w.t, "incident").ID, By: "alice", At: w.at,
-			Kind: rapid.SampledFrom([]string{"approve", "reject", "undo", "snooze"}).Draw(w.t, "kind"),
+			Kind: rapid.SampledFrom([]string{"approve", "approve", "reject", "undo", "undo", "snooze"}).Draw(w.t, "kind"),
 		}
 		w.approved[a.Incident] = w.approved[a.Incident] || a.Kind == unship.AnswerApprove
 		in.Answers = append(in.Answers, a)
@@ -171,7 +171,7 @@ func (w *world) running() (ids []string) {
 func (w *world) id() unship.ReleaseID {
 	return unship.ReleaseID{
 		Service: unship.Service{
-			Environment: rapid.SampledFrom([]string{"production", "staging"}).Draw(w.t, "environment"),
+			Environment: rapid.SampledFrom([]string{"production", "production", "staging"}).Draw(w.t, "environment"),
 			Name:        rapid.SampledFrom([]string{"ledger", "cart"}).Draw(w.t, "service"),
 		},
 		Version: w.version(),
@@ -182,10 +182,10 @@ func (w *world) version() string { return fmt.Sprint(rapid.IntRange(1, 3).Draw(w
 
 func (w *world) release() unship.Release {
 	r := unship.Release{ReleaseID: w.id(), FirstSeen: w.at, LastSeen: w.at}
-	if rapid.Bool().Draw(w.t, "known") {
-		r.Previous = w.version()
+	if rapid.IntRange(0, 3).Draw(w.t, "known") > 0 {
+		r.Previous = "0"
 	}
-	if rapid.IntRange(0, 3).Draw(w.t, "returns") == 0 {
+	if rapid.IntRange(0, 6).Draw(w.t, "returns") == 0 {
 		r.RollbackOf = r.Previous
 	}
 	return r
@@ -216,6 +216,9 @@ func (w *world) number() float64 {
 }
 
 func (w *world) judgement() unship.Judgement {
+	if rapid.Bool().Draw(w.t, "plainly guilty") {
+		return unship.Judgement{Release: w.id(), At: w.at, Verdict: unship.Regressed, LogE: 20, Probability: 0.9}
+	}
 	j := unship.Judgement{
 		Release: w.id(), At: w.at, Verdict: unship.Verdict(rapid.IntRange(0, 3).Draw(w.t, "verdict")),
 		LogE: w.number(), Probability: w.number(),
@@ -237,7 +240,7 @@ func (w *world) judgement() unship.Judgement {
 func (w *world) blame() unship.Blame {
 	return unship.Blame{
 		Environment: "production",
-		Cause:       rapid.SampledFrom([]unship.Cause{"release", "release", "", "dependency", "unknown"}).Draw(w.t, "cause"),
+		Cause:       rapid.SampledFrom([]unship.Cause{"release", "release", "release", "", "dependency", "unknown"}).Draw(w.t, "cause"),
 		Suspects:    []unship.Suspect{{Service: "ledger", Version: w.version(), Probability: w.number()}},
 	}
 }

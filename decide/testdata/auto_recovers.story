@@ -10,7 +10,7 @@ policy auto
 12:01:00 judged ledger 1.1.0 regressed failed=9
 ----
 rollback shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 gates ledger
 ----
@@ -29,12 +29,12 @@ budget         pass   0 of 10 automatic rollbacks in 24 h were made
 
 12:01:05 judged ledger 1.1.0 regressed failed=12
 ----
-  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 12:01:07 outcome ledger rollback done
 ----
 verify shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 # The same outcome told again changes nothing.
 
@@ -44,11 +44,11 @@ verify shop/ledger 1.1.0 to 1.0.0
 12:01:10 judged ledger 1.1.0 regressed failed=99
 12:02:00 recovery ledger 1.1.0 recovered
 ----
-  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; all gates pass; recovery recovered
+  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery recovered
 
 12:03:00 answer ledger approve alice
 ----
-  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; all gates pass; recovery recovered
+  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery recovered
 
 quarantine
 timeline ledger
@@ -58,7 +58,7 @@ shop/ledger 1.1.0 since 12:01:07
 12:00:00 shop/ledger 1.1.0 began to serve, replacing 1.0.0
 12:00:40 estimated onset
 12:01:00 detected: shop/ledger 1.1.0 fails 6.1 % of POST /orders (0.2 % before)
-12:01:00 decision: rollback; it is the cause with a probability of 98 %; all gates pass
+12:01:00 decision: rollback; it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass
 12:01:00 ordered: roll shop/ledger 1.1.0 back to 1.0.0
 12:01:07 rolled back to 1.0.0
 12:02:00 recovered: as watched

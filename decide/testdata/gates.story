@@ -50,14 +50,14 @@ plan shop/ledger 1.1.0 to 1.0.0
 12:02:25 judged ledger 1.1.0 regressed
 ----
 rollback shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 12:02:30 outcome ledger rollback done
 12:04:00 recovery ledger 1.1.0 recovered
 ----
 verify shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
-  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; all gates pass; recovery recovered
+  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
+  shop/ledger 1.1.0: resolved; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery recovered
 
 # The next version of the same service is bad as well: cooldown.
 
@@ -73,16 +73,16 @@ plan shop/ledger 1.2.0 to 1.0.0
 12:12:25 tick
 ----
 rollback shop/ledger 1.2.0 to 1.0.0
-  shop/ledger 1.2.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.2.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 12:12:30 outcome ledger rollback done
 ----
 verify shop/ledger 1.2.0 to 1.0.0
-  shop/ledger 1.2.0: mitigated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.2.0: mitigated; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 12:14:00 recovery ledger 1.2.0 recovered
 ----
-  shop/ledger 1.2.0: resolved; rollback, it is the cause with a probability of 98 %; all gates pass; recovery recovered
+  shop/ledger 1.2.0: resolved; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery recovered
 
 # Budget.
 

@@ -9,9 +9,9 @@ policy auto
 12:01:05 outcome ledger rollback done
 ----
 rollback shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 verify shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigated; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
 
 12:20:00 tick
 ----
@@ -19,4 +19,4 @@ verify shop/ledger 1.1.0 to 1.0.0
 12:31:06 tick
 ----
 escalate shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: escalated; rollback, it is the cause with a probability of 98 %; all gates pass; recovery unknown
+  shop/ledger 1.1.0: escalated; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery unknown

@@ -16,4 +16,4 @@ plan shop/ledger 1.1.0 to 1.0.0
 12:03:00 judged ledger 1.1.0 regressed
 ----
 rollback shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; all gates pass; recovery pending
+  shop/ledger 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
