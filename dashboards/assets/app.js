@@ -44,27 +44,13 @@ function upsert(list, keyOf, one, newest) {
   return rest.sort((a, b) => newest(b).localeCompare(newest(a)) || keyOf(a).localeCompare(keyOf(b)));
 }
 
+// Events are taken one after the other: what a slow reading brings must not
+// replace what a later event told.
+let before = Promise.resolve();
+
 const on = {
-  async event(name, data) {
-    try {
-      if (name === "status") {
-        state.status = data;
-        pulse(true);
-        notices();
-        if (!loaded) await load();
-      }
-      if (name === "incident" && (!state.only || data.id === state.only)) {
-        const old = state.incidents.find((i) => i.id === data.id);
-        if (old?.status !== data.status) tell(`${data.title}: ${words(data.status)}`);
-        state.incidents = upsert(state.incidents, (i) => i.id, data, (i) => i.detected_at);
-      }
-      if (name === "release" && !state.only) {
-        state.releases = upsert(state.releases, releaseKey, data, (r) => r.first_seen);
-      }
-      if (loaded) draw();
-    } catch (e) {
-      trouble(e);
-    }
+  event(name, data) {
+    before = before.then(() => take(name, data));
   },
   lost(e) {
     loaded = false; // what changed meanwhile is read again
@@ -72,6 +58,28 @@ const on = {
     if (e.status === 401 || e.status === 403) trouble(e);
   },
 };
+
+async function take(name, data) {
+  try {
+    if (name === "status") {
+      state.status = data;
+      pulse(true);
+      notices();
+      if (!loaded) await load();
+    }
+    if (name === "incident" && (!state.only || data.id === state.only)) {
+      const old = state.incidents.find((i) => i.id === data.id);
+      if (old?.status !== data.status) tell(`${data.title}: ${words(data.status)}`);
+      state.incidents = upsert(state.incidents, (i) => i.id, data, (i) => i.detected_at);
+    }
+    if (name === "release" && !state.only) {
+      state.releases = upsert(state.releases, releaseKey, data, (r) => r.first_seen);
+    }
+    if (loaded) draw();
+  } catch (e) {
+    trouble(e);
+  }
+}
 
 function trouble(e) {
   if (e.status === 401) return askToken(token.get() ? "This token is not known to the server." : "");

@@ -52,7 +52,7 @@ function refocus(old, draw) {
   const node = draw();
   const label = old?.contains(document.activeElement) ? document.activeElement.getAttribute("data-focus") : null;
   if (label !== null) {
-    queueMicrotask(() => [node, ...node.querySelectorAll("[data-focus]")].find((el) => el.getAttribute?.("data-focus") === label)?.focus());
+    queueMicrotask(() => [...(node.parentNode?.querySelectorAll("[data-focus]") ?? [])].find((el) => node.contains(el) && el.getAttribute("data-focus") === label)?.focus());
   }
   return node;
 }

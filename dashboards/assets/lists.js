@@ -44,7 +44,7 @@ function incidentCard(i) {
 }
 
 function head() {
-  const names = ["Verdict so far", "Release", "Why", "Requests", "Evidence"];
+  const names = ["Verdict so far", "Release", "Why", "Requests", "Evidence against it"];
   return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, names.map((n) => h("th", { scope: "col", role: "columnheader" }, n))));
 }
 
@@ -53,9 +53,9 @@ function releaseRow(r) {
   return h("tr", { role: "row" },
     cell("Verdict so far", pill(r.verdict), r.done && h("span", { class: "small" }, "watch is over")),
     cell("Release", h("strong", {}, serviceName(r.namespace, r.service)), " ", h("code", {}, r.version), about(r)),
-    cell("Why", r.why, detectable(r.detectable)),
+    cell("Why", r.why, r.verdict !== "regressed" && detectable(r.detectable)),
     cell("Requests", h("span", { class: "num" }, count(r.samples.candidate)), h("span", { class: "small" }, `against ${count(r.samples.baseline)}`)),
-    cell("Evidence", evidenceBar(r.log_e, r.threshold)));
+    cell("Evidence against it", evidenceBar(r.log_e, r.threshold)));
 }
 
 function about(r) {
