@@ -66,9 +66,10 @@ type Detector struct {
 	opt      Options
 	signals  []*signal // at the usual tolerance: what services teach each other
 	services map[unship.Service]*service
-	order    []*service // sorted
-	watches  []*watch   // sorted
-	guilty   []*watch   // the last regressed ones whose watch is over: they may yet be verified
+	order    []*service                     // sorted
+	watches  []*watch                       // sorted
+	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
+	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
 	epoch    time.Time // start of the first window, which has index 1
 	now      int32     // the latest window; 0: none
@@ -83,7 +84,7 @@ func New(o Options) (*Detector, error) {
 	}
 	return &Detector{
 		opt: o, signals: signalsFor(rules.Default(unship.ModeObserve).Tolerance),
-		services: map[unship.Service]*service{},
+		services: map[unship.Service]*service{}, watched: map[unship.ReleaseID]time.Time{},
 	}, nil
 }
 
@@ -118,18 +119,23 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 	return a
 }
 
+// lateRelease is by how many windows a release may be told after it began to
+// serve; its watch then begins where it did.
+const lateRelease = 12
+
 // release begins the watch of a release, or takes in what became known of it.
 func (d *Detector) release(r unship.Release, policies rules.Set, t int32) {
 	for _, w := range d.watches {
 		if w.release.ReleaseID == r.ReleaseID {
-			w.release.LastSeen, w.release.Rollout, w.release.Announcement = r.LastSeen, r.Rollout, r.Announcement
+			w.release = r
 			return
 		}
 	}
-	if begins := int32(r.FirstSeen.Sub(d.epoch)/d.opt.Window) + 1; begins < t-settleWindows {
-		return // an old release that changed, or one whose watch is over
+	if first, ok := d.watched[r.ReleaseID]; ok && first.Equal(r.FirstSeen) {
+		return // its watch is over
 	}
-	d.openWatch(r, policies.For(r.Service), t)
+	begin := int32(r.FirstSeen.Sub(d.epoch)/d.opt.Window) + 1
+	d.openWatch(r, policies.For(r.Service), max(min(begin, t), t-lateRelease, 1))
 }
 
 // Dismiss ends the watch of a release: a person said that it is not the cause.

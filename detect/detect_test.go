@@ -66,6 +66,9 @@ func TestFaultyReleasesAreFound(t *testing.T) {
 				c.build(s)
 				r := s.run(t)["cart"]
 				t.Logf("regressed after %d: %s; %v; logE %.1f", r.regressed, r.first.Why, r.blame.Suspects, r.first.LogE)
+				if f := r.first.Findings; len(f) == 0 || f[0].Since.Before(simTime(t0)) || f[0].LogE < 2 {
+					t.Errorf("seed %d: findings %+v; want the strongest first, since the release", seed, f)
+				}
 				if r.regressed < 0 || r.regressed > c.within {
 					t.Errorf("seed %d: regressed after %d windows, want within %d; last: %v %s, log E %.1f, doubts %v",
 						seed, r.regressed, c.within, r.last.Verdict, r.last.Why, r.last.LogE, r.last.Doubts)

@@ -101,8 +101,39 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 	return want / nc, xc / nc, unship.Samples{Baseline: uint64(nb), Candidate: uint64(nc)}
 }
 
+// since gives the totals from the estimated onset on: what a fault that came
+// late does now, not thinned by the good time before it.
+func (w *watch) since(e *evidence, t int32) []tally {
+	if e.cal == nil || w.switched != 0 || e.onset <= w.begin+settleWindows {
+		return e.totals
+	}
+	out := make([]tally, len(e.units))
+	s := stream{signal: e.signal, opt: stat.ProcessOptions{Calibration: e.cal}}
+	for k, u := range e.units {
+		for i := max(e.onset, t-maxKept); i <= t; i++ {
+			w.conc.frame.read(w.conc, u, i)
+			if !w.conc.frame.both {
+				continue
+			}
+			if _, raw := w.conc.frame.table(&s, k); raw.nc > 0 && raw.nb > 0 {
+				o := &out[k]
+				o.xc, o.nc, o.xb, o.nb = o.xc+raw.xc, o.nc+raw.nc, o.xb+raw.xb, o.nb+raw.nb
+			}
+		}
+	}
+	return out
+}
+
 // findings gives the strongest streams in a form for people, bounded.
 func (d *Detector) findings(w *watch) []unship.Finding {
+	if w.foundAt == d.now && w.foundAs == w.verdict {
+		return w.found
+	}
+	w.found, w.foundAt, w.foundAs = d.newFindings(w), d.now, w.verdict
+	return w.found
+}
+
+func (d *Detector) newFindings(w *watch) []unship.Finding {
 	var out []unship.Finding
 	for _, e := range w.streams() {
 		if len(out) == maxFindings || e.share() < 0 {
@@ -143,6 +174,7 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
 		f.Verdict = unship.Regressed
 	}
+	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()
 	lower, upper := e.interval(1 - w.policy.FalseRollbacks)
 	f.Interval = [2]float64{stat.OddsTimes(f.Baseline, lower), stat.OddsTimes(f.Baseline, upper)}

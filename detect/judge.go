@@ -54,7 +54,7 @@ func (d *Detector) close(w *watch) {
 			d.guilty = slices.Delete(d.guilty, 0, 1)
 		}
 	}
-	w.controls, w.context = nil, nil
+	w.controls, w.context, w.after = nil, nil, nil
 }
 
 func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64) unship.Judgement {
@@ -66,6 +66,9 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 		j.Why, j.Done = fmt.Sprintf("this is a return from %s, a rollback; it is not judged", w.release.RollbackOf), true
 		return j
 	}
+	if w.past != nil && len(w.past.streams) > 0 {
+		j.Samples.Baseline += uint64(w.past.streams[0].pre.n)
+	}
 	crossed := w.logE >= w.threshold()
 	if crossed && w.verdict != unship.Regressed && !w.dismissed {
 		j.Doubts = w.doubts(a, p)
@@ -75,7 +78,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	}
 	j.Done = t+1 >= w.until || w.closing != ""
 	if w.logE >= showFindings || w.verdict == unship.Regressed {
-		j.Findings = d.findings(w)
+		j.Findings = slices.Clone(d.findings(w))
 	}
 	j.Detectable = d.detectable(w, t)
 	d.conclude(w, &j, t)

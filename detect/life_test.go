@@ -73,6 +73,30 @@ func TestTheSameTicksGiveTheSameAssessments(t *testing.T) {
 	}
 }
 
+func TestALateFaultIsShownAsItIsNow(t *testing.T) {
+	s := newSimulation(11)
+	s.canary("cart", simStart, 2)
+	s.harm("cart", "1.1.0", "", simStart+72, effect{errors: .1})
+	j := s.run(t)["cart"].last
+	if late := j.Onset.Sub(simTime(simStart + 72)).Abs(); j.Verdict != unship.Regressed || late > 30*time.Second {
+		t.Errorf("%v with onset %v from the true one; want regressed, within 30s", j.Verdict, late)
+	}
+	if f := j.Findings[0]; f.Candidate < .07 || f.Candidate > .14 {
+		t.Errorf("finding %+v; want the 10 %% of now, not the mean over the watch", f)
+	}
+}
+
+func TestAReleaseMayBeToldLate(t *testing.T) {
+	s := newSimulation(12)
+	v := s.canary("cart", simStart, 2)
+	v.releases[simStart+6] = v.releases[simStart]
+	delete(v.releases, simStart)
+	s.harm("cart", "1.1.0", "", simStart, effect{errors: .25})
+	if r := s.run(t)["cart"]; r.regressed != 6 || r.last.Onset.Sub(simTime(simStart)) > 10*time.Second {
+		t.Errorf("regressed after %d windows, onset %v; want 6, when it was told, and its beginning", r.regressed, r.last.Onset)
+	}
+}
+
 func TestARollbackIsNotJudged(t *testing.T) {
 	s := newSimulation(1)
 	v := s.canary("cart", simStart, 2)

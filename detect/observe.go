@@ -231,8 +231,10 @@ func (d *Detector) outage(tick *unship.Tick, t int32) string {
 	return ""
 }
 
-// sweepEvery is how often what is old is dropped, in windows.
-const sweepEvery = 12
+const (
+	sweepEvery       = 12             // windows between two times that what is old is dropped
+	rememberReleases = 48 * time.Hour // longer than any watch
+)
 
 // sweep drops what no comparison can need any more.
 func (d *Detector) sweep(t int32) {
@@ -246,6 +248,14 @@ func (d *Detector) sweep(t int32) {
 			from = min(from, w.begin)
 		}
 		s.forget(max(from-int32(d.opt.History), t-maxKept))
+	}
+	for _, w := range d.watches {
+		w.forget(t - maxKept)
+	}
+	for id, first := range d.watched {
+		if d.time(t).Sub(first) > rememberReleases {
+			delete(d.watched, id)
+		}
 	}
 	d.order = slices.DeleteFunc(d.order, func(s *service) bool {
 		old := len(s.watches) == 0 && s.last < t-int32(d.opt.History)

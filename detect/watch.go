@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"unship.dev"
@@ -15,6 +16,7 @@ const (
 	switchShare    = .8 // of the traffic: from here on too little of the old version is left
 	switchRequests = 30
 	switchWindows  = 12 // less overlap than that is no overlap
+	maxWatches     = 8  // of one service at once
 )
 
 // watch is one release under watch.
@@ -51,6 +53,9 @@ type watch struct {
 	dismissed bool
 	onset     time.Time
 	why       string
+	found     []unship.Finding // as of window foundAt, when the verdict was foundAs
+	foundAt   int32
+	foundAs   unship.Verdict
 }
 
 // fixed are thresholds of durations that stay as they were at the release.
@@ -62,6 +67,13 @@ type fixed struct {
 // openWatch begins to watch a release.
 func (d *Detector) openWatch(r unship.Release, p rules.Policy, t int32) {
 	s := d.service(r.Service, t)
+	if s == nil {
+		return
+	}
+	if len(s.watches) >= maxWatches {
+		s.watches[0].closing = "too many versions of the service followed one another"
+	}
+	d.watched[r.ReleaseID] = r.FirstSeen
 	for _, old := range s.watches {
 		if old.release.Version == r.Previous {
 			old.closing = "release " + r.Version + " replaced it before its watch was over"
@@ -161,6 +173,8 @@ func (d *Detector) advance(w *watch, t int32) {
 		w.next = t - int32(d.opt.History)
 	}
 	for u := w.next; u <= t; u++ {
+		c, b := w.count(u)
+		w.samples.Candidate, w.samples.Baseline = w.samples.Candidate+c, w.samples.Baseline+b
 		if w.skipped[u] {
 			continue
 		}
@@ -174,8 +188,6 @@ func (d *Detector) advance(w *watch, t int32) {
 		}
 	}
 	w.next = t + 1
-	c, b := w.count(t)
-	w.samples.Candidate, w.samples.Baseline = w.samples.Candidate+c, w.samples.Baseline+b
 	w.logE = w.evidence()
 }
 
@@ -183,9 +195,9 @@ func (d *Detector) advance(w *watch, t int32) {
 // release if old and new hardly overlapped, else from here on, so that no
 // window is used twice.
 func (w *watch) turn(t int32) {
-	w.switched = max(t, 1)
+	w.switched = t
 	if t-w.begin < switchWindows || w.conc == nil {
-		w.switched, w.conc, w.next = max(w.begin, 1), nil, w.begin
+		w.switched, w.conc, w.next, w.samples = w.begin, nil, w.begin, unship.Samples{}
 	} else {
 		w.frozen = w.conc.logE()
 	}
@@ -200,6 +212,20 @@ func (w *watch) evidence() float64 {
 		return w.conc.logE()
 	}
 	return 0
+}
+
+// forget drops what no later computation can need.
+func (w *watch) forget(from int32) {
+	for u, v := range w.after {
+		w.after[u] = append(v[:0], v[lowerBound(v, from):]...)
+	}
+	k := sort.Search(len(w.context), func(k int) bool { return w.context[k].at >= from })
+	w.context = append(w.context[:0], w.context[k:]...)
+	for t := range w.skipped {
+		if t < from {
+			delete(w.skipped, t)
+		}
+	}
 }
 
 // without gives a lower bound of the evidence as if some instances had not been there.

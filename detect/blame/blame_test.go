@@ -1,0 +1,78 @@
+package blame_test
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"unship.dev"
+	"unship.dev/detect/blame"
+)
+
+func release(name string) unship.Release {
+	return unship.Release{ReleaseID: unship.ReleaseID{Service: unship.Service{Namespace: "shop", Name: name}, Version: "2"}, Previous: "1"}
+}
+
+func TestWeigh(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		in         blame.Case
+		cause      unship.Cause
+		first      string
+		exonerated int
+	}{
+		{"nothing wrong", blame.Case{Releases: []blame.Evidence{{Release: release("a")}, {Release: release("b")}}}, unship.CauseUnknown, "", 0},
+		{"one of two", blame.Case{Releases: []blame.Evidence{
+			{Release: release("a"), LogE: -1, Against: []string{"no worse"}}, {Release: release("b"), LogE: 8, Reasons: []string{"fails"}},
+		}}, unship.CauseRelease, "b", 1},
+		{"the stronger first", blame.Case{Releases: []blame.Evidence{
+			{Release: release("a"), LogE: 8}, {Release: release("b"), LogE: 12},
+		}}, unship.CauseRelease, "b", 0},
+		{"a node", blame.Case{Node: "node-1", Releases: []blame.Evidence{{Release: release("a"), LogE: .5}}}, unship.CauseInfrastructure, "", 0},
+		{"everybody fails", blame.Case{Shared: true, Releases: []blame.Evidence{{Release: release("a"), Against: []string{"no worse"}}}}, unship.CauseDependency, "", 1},
+		{"everybody fails under load", blame.Case{Shared: true, Surge: true}, unship.CauseTraffic, "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := blame.Weigh(c.in)
+			first := ""
+			if len(b.Suspects) > 0 {
+				first = b.Suspects[0].Service
+			}
+			if b.Cause != c.cause || first != c.first || len(b.Exonerated) != c.exonerated {
+				t.Errorf("got %+v; want cause %s, first %q, %d exonerated", b, c.cause, c.first, c.exonerated)
+			}
+		})
+	}
+}
+
+func TestAJudgedReleaseDoesNotHideAnother(t *testing.T) {
+	c := blame.Case{Releases: []blame.Evidence{{Release: release("a"), LogE: 30, Regressed: true}, {Release: release("b"), LogE: 9}}}
+	if p := blame.Posterior(c); p[1] < .95 {
+		t.Errorf("concurrent comparison: %v; want the second release above .95 as well", p)
+	}
+	c.Releases[1].BeforeAfter = true
+	if p := blame.Posterior(c); p[1] > .01 {
+		t.Errorf("comparison with the past: %v; want the second release near 0", p)
+	}
+}
+
+func TestPosteriorsAreProbabilities(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		logE := rapid.SliceOfN(rapid.Float64Range(-200, 200), 1, 12).Draw(t, "logE")
+		var c blame.Case
+		for _, e := range logE {
+			c.Releases = append(c.Releases, blame.Evidence{Release: release("a"), LogE: e})
+		}
+		sum := 0.0
+		for i, p := range blame.Posterior(c) {
+			if p < 0 || p > 1 || math.IsNaN(p) {
+				t.Fatalf("posterior %d is %v", i, p)
+			}
+			sum += p
+		}
+		if sum > 1+1e-9 {
+			t.Fatalf("posteriors sum to %v", sum)
+		}
+	})
+}
