@@ -13,13 +13,22 @@ package otlp
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"unship.dev/ingest"
 )
@@ -59,30 +68,145 @@ type Journal interface {
 
 // Options configure a [Server].
 type Options struct {
-	GRPC, HTTP      net.Listener // at least one
-	MaxMessageBytes int          // of an uncompressed request
+	GRPC, HTTP      net.Listener // at least one; the Server closes them
+	MaxMessageBytes int          // of an uncompressed request; DefaultMaxMessageBytes is OTLP's advice
 	Journal         Journal      // nil: none
 	TLS             *tls.Config  // nil: plain text
 	Tokens          []string     // bearer tokens accepted; none: everybody is
 	Logger          *slog.Logger // nil discards
 }
 
+// DefaultMaxMessageBytes is the limit that OTLP 1.11 advises.
+const DefaultMaxMessageBytes = 64 << 20
+
+// drainTime is how long requests at work may take after the end was asked for.
+const drainTime = 10 * time.Second
+
+func (o Options) validate() error {
+	var errs []error
+	if o.GRPC == nil && o.HTTP == nil {
+		errs = append(errs, errors.New("no listener: give one for gRPC or HTTP"))
+	}
+	if o.MaxMessageBytes < 1024 {
+		errs = append(errs, fmt.Errorf("max message bytes: is %d; want 1024 or more", o.MaxMessageBytes))
+	}
+	for i, t := range o.Tokens {
+		if strings.TrimSpace(t) == "" {
+			errs = append(errs, fmt.Errorf("token %d: is empty; an empty secret protects nothing", i+1))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Server receives telemetry. Use [New].
 type Server struct {
 	opt      Options
-	consumer Consumer
+	exporter exporter
+	tokens   tokens
+	grpc     *grpc.Server
+	http     *http.Server
+
+	inflaters map[string]*inflaters // of HTTP bodies, by content encoding
 }
 
 // New makes a Server.
 func New(opt Options, consumer Consumer) (*Server, error) {
-	return &Server{opt: opt, consumer: consumer}, nil
+	if err := opt.validate(); err != nil {
+		return nil, fmt.Errorf("OTLP server options: %w", err)
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		opt:      opt,
+		exporter: exporter{consumer: consumer, journal: opt.Journal, log: opt.Logger},
+		tokens:   hashTokens(opt.Tokens),
+
+		inflaters: map[string]*inflaters{"gzip": gzipInflaters(), "zstd": zstdInflaters()},
+	}
+	s.grpc = s.newGRPC()
+	s.http = s.newHTTP()
+	return s, nil
 }
 
-// Run serves until ctx ends, then drains.
+// Run serves until ctx ends, then lets the requests at work finish. New ones are
+// told to come again. It returns nil after a clean end.
 func (s *Server) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	if l := s.opt.GRPC; l != nil {
+		group.Go(func() error { return wrap("serve OTLP/gRPC", s.grpc.Serve(l)) })
+	}
+	if l := s.opt.HTTP; l != nil {
+		if s.opt.TLS != nil {
+			l = tls.NewListener(l, s.http.TLSConfig)
+		}
+		group.Go(func() error {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return wrap("serve OTLP/HTTP", err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.drain()
+	})
+	return group.Wait()
 }
 
-// Replay consumes a request that a journal gives back.
-func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) error { return nil }
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// drain ends both servers. What is not done in time is cut off: its sender was
+// not answered, and will send it again.
+func (s *Server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.exporter.closing.Store(true)
+	stopped := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(stopped)
+	}()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-stopped
+	}
+	return wrap("drain OTLP/HTTP", err)
+}
+
+// tokens are bearer tokens, hashed so that comparing them takes equally long.
+type tokens [][sha256.Size]byte
+
+func hashTokens(plain []string) (t tokens) {
+	for _, p := range plain {
+		t = append(t, sha256.Sum256([]byte(p)))
+	}
+	return t
+}
+
+// allow says whether an Authorization header carries one of the tokens.
+func (t tokens) allow(header string) bool {
+	if len(t) == 0 {
+		return true
+	}
+	const scheme = "bearer "
+	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return false
+	}
+	given, ok := sha256.Sum256([]byte(header[len(scheme):])), 0
+	for i := range t {
+		ok |= subtle.ConstantTimeCompare(given[:], t[i][:])
+	}
+	return ok == 1
+}

@@ -1,0 +1,196 @@
+package otlp
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"unship.dev/ingest"
+	"unship.dev/ingest/otlp/wire"
+)
+
+// retryAfter is when a sender should try again.
+const retryAfter = 2 * time.Second
+
+// errMalformed says that a request cannot be read; it never will be.
+var errMalformed = errors.New("malformed request")
+
+// exporter does what an Export call is for, whichever way it came.
+type exporter struct {
+	consumer Consumer
+	journal  Journal
+	log      *slog.Logger
+	closing  atomic.Bool
+}
+
+// export consumes a request and gives the answer in the same encoding. The
+// journal comes after the consumer, so that nothing is written that was not
+// taken, and before the answer, so that nothing answered is forgotten.
+// Errors carry a gRPC status.
+func (e *exporter) export(signal Signal, encoding Encoding, body []byte) ([]byte, error) {
+	if e.closing.Load() {
+		return nil, retryable(codes.Unavailable, "shutting down; send again")
+	}
+	answer, err := consume(signal, encoding, body, e.consumer)
+	if err != nil {
+		return nil, e.status(signal, err)
+	}
+	if e.journal == nil {
+		return answer, nil
+	}
+	if err := e.journal.Append(signal, encoding, body); err != nil {
+		e.log.Error("write request to journal; the sender is told to send it again", "signal", signal, "err", err)
+		return nil, retryable(codes.Unavailable, "the request could not be made durable; send again")
+	}
+	return answer, nil
+}
+
+func (e *exporter) status(signal Signal, err error) error {
+	switch {
+	case errors.Is(err, errMalformed):
+		return status.Error(codes.InvalidArgument, printable(err.Error()))
+	case errors.Is(err, ingest.ErrOverloaded):
+		return retryable(codes.ResourceExhausted, err.Error())
+	}
+	e.log.Error("consume request; the sender is told to send it again", "signal", signal, "err", err)
+	return retryable(codes.Unavailable, "the request could not be taken; send again")
+}
+
+// printable makes a message of ours that quotes a stranger's input fit for an
+// answer: valid UTF-8, not too long.
+func printable(s string) string {
+	const limit = 500
+	return strings.ToValidUTF8(s[:min(len(s), limit)], "\uFFFD")
+}
+
+// retryable makes a status that tells the sender when to try again. Without
+// the detail RESOURCE_EXHAUSTED would be final.
+func retryable(code codes.Code, message string) error {
+	s, err := status.New(code, message).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	if err != nil {
+		return status.Error(codes.Unavailable, message)
+	}
+	return s.Err()
+}
+
+// Replay consumes a request that a journal gives back. Records that were refused
+// the first time are refused again, in silence.
+func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) error {
+	if _, err := consume(signal, encoding, body, consumer); err != nil {
+		return fmt.Errorf("replay %s from journal: %w", signal, err)
+	}
+	return nil
+}
+
+// message is a pdata request or response.
+type message interface {
+	MarshalProto() ([]byte, error)
+	MarshalJSON() ([]byte, error)
+	UnmarshalProto([]byte) error
+	UnmarshalJSON([]byte) error
+}
+
+// exchange is a request, what to do with it once it is decoded, and the response.
+type exchange struct {
+	kind     wire.Message
+	request  message
+	response message
+	take     func() (ingest.Refusal, error)
+	reject   func(ingest.Refusal) // writes the partial success
+}
+
+func newExchange(signal Signal, to Consumer) (x exchange, ok bool) {
+	switch signal {
+	case Traces:
+		in, out := ptraceotlp.NewExportRequest(), ptraceotlp.NewExportResponse()
+		return exchange{wire.Traces, in, out,
+			func() (ingest.Refusal, error) { return to.Traces(in.Traces()) },
+			func(r ingest.Refusal) {
+				out.PartialSuccess().SetRejectedSpans(int64(r.Count))
+				out.PartialSuccess().SetErrorMessage(r.Reason)
+			}}, true
+	case Metrics:
+		in, out := pmetricotlp.NewExportRequest(), pmetricotlp.NewExportResponse()
+		return exchange{wire.Metrics, in, out,
+			func() (ingest.Refusal, error) { return to.Metrics(in.Metrics()) },
+			func(r ingest.Refusal) {
+				out.PartialSuccess().SetRejectedDataPoints(int64(r.Count))
+				out.PartialSuccess().SetErrorMessage(r.Reason)
+			}}, true
+	case Logs:
+		in, out := plogotlp.NewExportRequest(), plogotlp.NewExportResponse()
+		return exchange{wire.Logs, in, out,
+			func() (ingest.Refusal, error) { return to.Logs(in.Logs()) },
+			func(r ingest.Refusal) {
+				out.PartialSuccess().SetRejectedLogRecords(int64(r.Count))
+				out.PartialSuccess().SetErrorMessage(r.Reason)
+			}}, true
+	}
+	return exchange{}, false
+}
+
+// consume decodes a request, hands it over, and encodes the response.
+func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte, error) {
+	x, ok := newExchange(signal, to)
+	if !ok {
+		return nil, fmt.Errorf("%w: signal %d is unknown", errMalformed, signal)
+	}
+	if err := x.decode(encoding, body); err != nil {
+		return nil, fmt.Errorf("%w: %s as %s: %w", errMalformed, signal, encoding, err)
+	}
+	refused, err := x.take()
+	if err != nil {
+		return nil, err
+	}
+	if refused.Count > 0 {
+		x.reject(refused)
+	}
+	if encoding == JSON {
+		return x.response.MarshalJSON()
+	}
+	return x.response.MarshalProto()
+}
+
+// decode reads the request. The decoder is not ours: should it panic on some
+// input, that input is malformed and the process goes on.
+func (x exchange) decode(encoding Encoding, body []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decoder gave up: %v", p)
+		}
+	}()
+	switch encoding {
+	case JSON:
+		return x.request.UnmarshalJSON(body)
+	case Protobuf:
+		if err := wire.CheckDepth(x.kind, body); err != nil {
+			return err
+		}
+		return x.request.UnmarshalProto(body)
+	}
+	return fmt.Errorf("encoding %d is unknown", encoding)
+}
+
+// String is the signal's name in OTLP's paths.
+func (s Signal) String() string { return name(s, "traces", "metrics", "logs") }
+
+// String is the encoding's name.
+func (e Encoding) String() string { return name(e, "protobuf", "JSON") }
+
+func name[T ~uint8](n T, names ...string) string {
+	if n >= 1 && int(n) <= len(names) {
+		return names[n-1]
+	}
+	return fmt.Sprintf("number %d", n)
+}

@@ -1,0 +1,488 @@
+package otlp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"unship.dev/ingest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink is a Consumer that counts, and answers as it is told.
+type sink struct {
+	mu                     sync.Mutex
+	spans, points, records int
+	refusal                ingest.Refusal
+	err                    error
+}
+
+func (s *sink) take(n int, to *int) (ingest.Refusal, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		*to += n
+	}
+	return s.refusal, s.err
+}
+
+func (s *sink) Traces(d ptrace.Traces) (ingest.Refusal, error) {
+	return s.take(d.SpanCount(), &s.spans)
+}
+func (s *sink) Metrics(d pmetric.Metrics) (ingest.Refusal, error) {
+	return s.take(d.DataPointCount(), &s.points)
+}
+func (s *sink) Logs(d plog.Logs) (ingest.Refusal, error) {
+	return s.take(d.LogRecordCount(), &s.records)
+}
+
+// notes is a Journal that keeps everything.
+type notes struct {
+	mu  sync.Mutex
+	err error
+	all []note
+}
+
+type note struct {
+	signal   Signal
+	encoding Encoding
+	body     []byte
+}
+
+func (n *notes) Append(signal Signal, encoding Encoding, body []byte) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, note{signal, encoding, bytes.Clone(body)})
+	return n.err
+}
+
+// running is a server at work.
+type running struct {
+	grpcAddr, url string
+	stop          func() error
+}
+
+func start(t testing.TB, consumer Consumer, change ...func(*Options)) running {
+	t.Helper()
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	opt := Options{GRPC: listen(), HTTP: listen(), MaxMessageBytes: DefaultMaxMessageBytes}
+	for _, f := range change {
+		f(&opt)
+	}
+	s, err := New(opt, consumer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return running{opt.GRPC.Addr().String(), "http://" + opt.HTTP.Addr().String(), stop}
+}
+
+func (r running) dial(t testing.TB, opts ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient(r.grpcAddr, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+func oneSpan() ptraceotlp.ExportRequest {
+	r := ptraceotlp.NewExportRequest()
+	rs := r.Traces().ResourceSpans().AppendEmpty()
+	rs.Resource().Attributes().PutStr("service.name", "cart")
+	rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty().SetName("op")
+	return r
+}
+
+func oneMetric() pmetricotlp.ExportRequest {
+	r := pmetricotlp.NewExportRequest()
+	m := r.Metrics().ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	m.SetEmptyGauge().DataPoints().AppendEmpty().SetIntValue(1)
+	return r
+}
+
+func oneLog() plogotlp.ExportRequest {
+	r := plogotlp.NewExportRequest()
+	r.Logs().ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr("x")
+	return r
+}
+
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func compress(t testing.TB, encoding string, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var w io.WriteCloser
+	switch encoding {
+	case "gzip":
+		w = gzip.NewWriter(&out)
+	case "zstd":
+		w = must[*zstd.Encoder](t)(zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1)))
+	default:
+		return b
+	}
+	must[int](t)(w.Write(b))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestGRPCTakesAllSignalsInAllCompressions(t *testing.T) {
+	got := &sink{}
+	r := start(t, got)
+	cc := r.dial(t)
+	ctx := t.Context()
+	for _, c := range []string{"", "gzip", "zstd", "gzip", "zstd"} {
+		var opts []grpc.CallOption
+		if c != "" {
+			opts = append(opts, grpc.UseCompressor(c))
+		}
+		must[ptraceotlp.ExportResponse](t)(ptraceotlp.NewGRPCClient(cc).Export(ctx, oneSpan(), opts...))
+		must[pmetricotlp.ExportResponse](t)(pmetricotlp.NewGRPCClient(cc).Export(ctx, oneMetric(), opts...))
+		must[plogotlp.ExportResponse](t)(plogotlp.NewGRPCClient(cc).Export(ctx, oneLog(), opts...))
+	}
+	if got.spans != 5 || got.points != 5 || got.records != 5 {
+		t.Errorf("took %d spans, %d points, %d records; want 5 each", got.spans, got.points, got.records)
+	}
+}
+
+func (r running) post(t testing.TB, path, contentType, encoding string, body []byte) (*http.Response, []byte) {
+	t.Helper()
+	req := must[*http.Request](t)(http.NewRequest(http.MethodPost, r.url+path, bytes.NewReader(body)))
+	req.Header.Set("Content-Type", contentType)
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
+	defer resp.Body.Close()
+	return resp, must[[]byte](t)(io.ReadAll(resp.Body))
+}
+
+const protobufType, jsonType = "application/x-protobuf", "application/json"
+
+func TestHTTPTakesAllSignalsInAllForms(t *testing.T) {
+	got := &sink{refusal: ingest.Refusal{Count: 3, Reason: "3: no time"}}
+	r := start(t, got)
+	for _, c := range []string{"", "gzip", "zstd", "identity"} {
+		for path, m := range map[string]message{"/v1/traces": oneSpan(), "/v1/metrics": oneMetric(), "/v1/logs": oneLog()} {
+			resp, body := r.post(t, path, protobufType, c, compress(t, c, must[[]byte](t)(m.MarshalProto())))
+			if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != protobufType {
+				t.Errorf("%s %q: %s %s %q", path, c, resp.Status, resp.Header.Get("Content-Type"), body)
+			}
+			resp, body = r.post(t, path, jsonType+"; charset=utf-8", c, compress(t, c, must[[]byte](t)(m.MarshalJSON())))
+			if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != jsonType || !strings.Contains(string(body), "3: no time") {
+				t.Errorf("%s %q: %s %s %q", path, c, resp.Status, resp.Header.Get("Content-Type"), body)
+			}
+		}
+	}
+	if got.spans != 8 || got.points != 8 || got.records != 8 {
+		t.Errorf("took %d spans, %d points, %d records; want 8 each", got.spans, got.points, got.records)
+	}
+}
+
+func TestPartialSuccess(t *testing.T) {
+	r := start(t, &sink{refusal: ingest.Refusal{Count: 2, Reason: "2: ends before it starts"}})
+	resp := must[ptraceotlp.ExportResponse](t)(ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan()))
+	if p := resp.PartialSuccess(); p.RejectedSpans() != 2 || p.ErrorMessage() != "2: ends before it starts" {
+		t.Errorf("partial success %d %q", p.RejectedSpans(), p.ErrorMessage())
+	}
+}
+
+func TestHTTPErrors(t *testing.T) {
+	ok := must[[]byte](t)(oneSpan().MarshalProto())
+	bomb := compress(t, "gzip", make([]byte, 3<<20))
+	zbomb := compress(t, "zstd", make([]byte, 3<<20))
+	random := []byte("\xff\x13\x37 no protobuf at all \x00\x01")
+	tests := []struct {
+		name, method, path, contentType, encoding string
+		body                                      []byte
+		want                                      int
+	}{
+		{"wrong method", "GET", "/v1/traces", protobufType, "", nil, 405},
+		{"wrong path", "POST", "/v1/spans", protobufType, "", ok, 404},
+		{"wrong type", "POST", "/v1/traces", "text/plain", "", ok, 415},
+		{"no type", "POST", "/v1/logs", "", "", ok, 415},
+		{"wrong compression", "POST", "/v1/traces", protobufType, "br", ok, 415},
+		{"not gzip", "POST", "/v1/traces", protobufType, "gzip", ok, 400},
+		{"not zstd", "POST", "/v1/traces", protobufType, "zstd", ok, 400},
+		{"truncated gzip", "POST", "/v1/traces", protobufType, "gzip", compress(t, "gzip", ok)[:20], 400},
+		{"gzip bomb", "POST", "/v1/traces", protobufType, "gzip", bomb, 413},
+		{"zstd bomb", "POST", "/v1/metrics", jsonType, "zstd", zbomb, 413},
+		{"too large", "POST", "/v1/traces", protobufType, "", make([]byte, 2<<20), 413},
+		{"random", "POST", "/v1/traces", protobufType, "", random, 400},
+		{"truncated", "POST", "/v1/traces", protobufType, "", ok[:len(ok)-2], 400},
+		{"not JSON", "POST", "/v1/traces", jsonType, "", random, 400},
+		{"JSON of wrong types", "POST", "/v1/traces", jsonType, "", []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":7,"startTimeUnixNano":"soon"}]}]}]}`), 400},
+		{"nested", "POST", "/v1/traces", protobufType, "", nested(1 << 18), 400},
+		{"nested JSON", "POST", "/v1/logs", jsonType, "", []byte(`{"resourceLogs":[{"resource":{"attributes":[{"key":"k","value":` + strings.Repeat(`{"arrayValue":{"values":[`, 20000)), 400},
+	}
+	got := &sink{}
+	r := start(t, got, func(o *Options) { o.MaxMessageBytes = 1<<20 + 1000 })
+	for _, tt := range tests {
+		req := must[*http.Request](t)(http.NewRequest(tt.method, r.url+tt.path, bytes.NewReader(tt.body)))
+		req.Header.Set("Content-Type", tt.contentType)
+		req.Header.Set("Content-Encoding", tt.encoding)
+		resp := must[*http.Response](t)(http.DefaultClient.Do(req))
+		body := must[[]byte](t)(io.ReadAll(resp.Body))
+		resp.Body.Close()
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: %s %q, want %d", tt.name, resp.Status, body, tt.want)
+		}
+		if tt.want != 404 {
+			checkStatus(t, tt.name, resp, body)
+		}
+	}
+	if got.spans+got.points+got.records != 0 {
+		t.Error("something of that was consumed")
+	}
+}
+
+// checkStatus wants a google.rpc.Status in the type that the answer says.
+func checkStatus(t *testing.T, name string, resp *http.Response, body []byte) {
+	t.Helper()
+	var st spb.Status
+	unmarshal := proto.Unmarshal
+	if resp.Header.Get("Content-Type") == jsonType {
+		unmarshal = protojson.Unmarshal
+	}
+	if err := unmarshal(body, &st); err != nil || st.GetMessage() == "" {
+		t.Errorf("%s: answer %q is no status with a message: %v", name, body, err)
+	}
+}
+
+// nested makes a request of about size bytes that is nothing but nesting.
+func nested(size int) []byte {
+	buf, pos := make([]byte, size), size
+	wrap := func(field protowire.Number) {
+		head := protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(size-pos))
+		pos -= len(head)
+		copy(buf[pos:], head)
+	}
+	for pos > 100 {
+		wrap(1)
+		wrap(5)
+	}
+	for _, field := range []protowire.Number{2, 1, 1, 1} {
+		wrap(field)
+	}
+	return buf[pos:]
+}
+
+func TestGRPCErrors(t *testing.T) {
+	r := start(t, &sink{}, func(o *Options) { o.MaxMessageBytes = 1 << 20 })
+	big := ptraceotlp.NewExportRequest()
+	big.Traces().ResourceSpans().AppendEmpty().Resource().Attributes().PutStr("k", strings.Repeat("a", 3<<20))
+	for _, c := range []string{"identity", "gzip", "zstd"} {
+		_, err := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), big, grpc.UseCompressor(c))
+		if st := status.Convert(err); st.Code() != codes.ResourceExhausted || len(st.Details()) != 0 {
+			t.Errorf("%s: too large: %v with %v, want RESOURCE_EXHAUSTED without details, which is final", c, err, st.Details())
+		}
+	}
+	for _, body := range [][]byte{[]byte("\xff\x13\x37"), nested(1 << 19)} {
+		err := r.dial(t).Invoke(t.Context(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+			&rawMessage{answer: body}, &rawMessage{}, grpc.ForceCodecV2(rawCodec{}))
+		if status.Code(err) != codes.InvalidArgument {
+			t.Errorf("malformed: %v, want INVALID_ARGUMENT", err)
+		}
+	}
+}
+
+func TestOverloadIsRetryable(t *testing.T) {
+	for name, err := range map[string]error{"overloaded": ingest.ErrOverloaded, "other": errors.New("disk on fire")} {
+		r := start(t, &sink{err: fmt.Errorf("wrapped: %w", err)})
+		_, got := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan())
+		want, wantHTTP := codes.ResourceExhausted, 429
+		if name == "other" {
+			want, wantHTTP = codes.Unavailable, 503
+		}
+		checkRetryable(t, got, want)
+		resp, body := r.post(t, "/v1/traces", jsonType, "", must[[]byte](t)(oneSpan().MarshalJSON()))
+		if resp.StatusCode != wantHTTP || resp.Header.Get("Retry-After") != "2" {
+			t.Errorf("%s: %s, Retry-After %q", name, resp.Status, resp.Header.Get("Retry-After"))
+		}
+		checkStatus(t, name, resp, body)
+	}
+}
+
+func checkRetryable(t *testing.T, err error, want codes.Code) {
+	t.Helper()
+	st := status.Convert(err)
+	if st.Code() != want || len(st.Details()) != 1 {
+		t.Fatalf("%v with %v, want %v with RetryInfo", err, st.Details(), want)
+	}
+	if info, ok := st.Details()[0].(*errdetails.RetryInfo); !ok || info.GetRetryDelay().AsDuration() != retryAfter {
+		t.Errorf("detail %v, want RetryInfo of %v", st.Details()[0], retryAfter)
+	}
+}
+
+func TestJournal(t *testing.T) {
+	kept := &notes{}
+	r := start(t, &sink{}, func(o *Options) { o.Journal = kept })
+	must[plogotlp.ExportResponse](t)(plogotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneLog(), grpc.UseCompressor("gzip")))
+	r.post(t, "/v1/traces", jsonType, "zstd", compress(t, "zstd", must[[]byte](t)(oneSpan().MarshalJSON())))
+	r.post(t, "/v1/traces", jsonType, "", []byte("{"))
+	if len(kept.all) != 2 {
+		t.Fatalf("%d requests kept, want the 2 that were taken", len(kept.all))
+	}
+	again := &sink{}
+	for _, n := range kept.all {
+		if err := Replay(n.signal, n.encoding, n.body, again); err != nil {
+			t.Error(err)
+		}
+	}
+	if again.records != 1 || again.spans != 1 {
+		t.Errorf("replayed %d records and %d spans, want 1 and 1", again.records, again.spans)
+	}
+	if err := Replay(Signal(9), Protobuf, nil, again); err == nil {
+		t.Error("signal 9 was replayed")
+	}
+	kept.err = errors.New("disk full")
+	_, err := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan())
+	checkRetryable(t, err, codes.Unavailable)
+}
+
+func TestTokens(t *testing.T) {
+	r := start(t, &sink{}, func(o *Options) { o.Tokens = []string{"one", "two"} })
+	client := ptraceotlp.NewGRPCClient(r.dial(t))
+	for header, want := range map[string]codes.Code{
+		"": codes.Unauthenticated, "Bearer three": codes.Unauthenticated, "one": codes.Unauthenticated, "Bearer two": codes.OK, "bearer one": codes.OK,
+	} {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", header)
+		if _, err := client.Export(ctx, oneSpan()); status.Code(err) != want {
+			t.Errorf("gRPC %q: %v, want %v", header, err, want)
+		}
+		req := must[*http.Request](t)(http.NewRequest(http.MethodPost, r.url+"/v1/traces", strings.NewReader("{}")))
+		req.Header.Set("Content-Type", jsonType)
+		req.Header.Set("Authorization", header)
+		resp := must[*http.Response](t)(http.DefaultClient.Do(req))
+		resp.Body.Close()
+		if ok := resp.StatusCode == 200; ok != (want == codes.OK) {
+			t.Errorf("HTTP %q: %s", header, resp.Status)
+		}
+	}
+}
+
+func TestShutdownLetsRequestsFinish(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	r := start(t, slow{&sink{}, entered, leave})
+	done := make(chan error, 1)
+	client := ptraceotlp.NewGRPCClient(r.dial(t))
+	go func() {
+		_, err := client.Export(context.Background(), oneSpan())
+		done <- err
+	}()
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	close(leave)
+	if err := <-done; err != nil {
+		t.Errorf("the request at work got %v", err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := client.Export(ctx, oneSpan()); status.Code(err) != codes.Unavailable {
+		t.Errorf("after the end: %v, want UNAVAILABLE", err)
+	}
+}
+
+// slow is a Consumer that waits until it may go on.
+type slow struct {
+	*sink
+	entered, leave chan struct{}
+}
+
+func (s slow) Traces(d ptrace.Traces) (ingest.Refusal, error) {
+	close(s.entered)
+	<-s.leave
+	return s.sink.Traces(d)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	_, err := New(Options{Tokens: []string{" "}}, &sink{})
+	for _, want := range []string{"no listener", "max message bytes", "token 1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %q", err, want)
+		}
+	}
+}
+
+func FuzzConsume(f *testing.F) {
+	for signal, m := range map[Signal]message{Traces: oneSpan(), Metrics: oneMetric(), Logs: oneLog()} {
+		f.Add(uint8(signal), uint8(Protobuf), must[[]byte](f)(m.MarshalProto()))
+		f.Add(uint8(signal), uint8(JSON), must[[]byte](f)(m.MarshalJSON()))
+	}
+	f.Add(uint8(Traces), uint8(Protobuf), nested(4000))
+	a, err := ingest.New(ingest.Options{
+		Window: time.Second, MaxOperations: 10, MaxPendingBytes: 1 << 30,
+		Ceiling: func() time.Time { return time.Unix(1<<33, 0) },
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, signal, encoding uint8, body []byte) {
+		if _, err := consume(Signal(signal%4), Encoding(encoding%3), body, a); err != nil && !errors.Is(err, errMalformed) {
+			t.Error(err)
+		}
+		a.Take()
+	})
+}

@@ -1,0 +1,192 @@
+// Package wire looks at OTLP protobuf as bytes, before anything is built of them.
+//
+// [CheckDepth] reads a request once, without allocating, and says whether its
+// attribute values are nested deeper than anybody nests them. Decoders are
+// recursive: without the check one message of some megabytes overflows the
+// stack, and that ends a Go process. It is safe for concurrent use.
+package wire
+
+import (
+	"errors"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// MaxDepth is how deep attribute values may be nested.
+const MaxDepth = 64
+
+// ErrTooDeep says that values are nested deeper than MaxDepth.
+var ErrTooDeep = errors.New("attribute values are nested more than 64 deep")
+
+// Message is a kind of OTLP message.
+type Message uint8
+
+// The requests.
+const (
+	Traces Message = iota + 1
+	Metrics
+	Logs
+)
+
+// The messages on the way from a request to its attribute values.
+const (
+	resourceSpans Message = iota + 10
+	resourceMetrics
+	resourceLogs
+	resource
+	scopeSpans
+	scopeMetrics
+	scopeLogs
+	scope
+	span
+	event
+	spanLink
+	logRecord
+	metric
+	gaugeOrSum
+	histogram
+	exponential
+	summary
+	numberPoint
+	histogramPoint
+	exponentialPoint
+	summaryPoint
+	exemplar
+	keyValue
+	anyValue
+	arrayValue
+	keyValueList
+)
+
+// inside gives the message that a field holds, 0 if nothing in it nests.
+// The numbers are those of opentelemetry-proto.
+func inside(m Message, field protowire.Number) Message {
+	switch m {
+	case Traces, Metrics, Logs:
+		return pick(field, 1, resourceSpans+m-Traces)
+	case resourceSpans, resourceMetrics, resourceLogs:
+		if field == 1 {
+			return resource
+		}
+		return pick(field, 2, scopeSpans+m-resourceSpans)
+	case resource:
+		return pick(field, 1, keyValue)
+	case scope:
+		return pick(field, 3, keyValue)
+	case scopeSpans, scopeMetrics, scopeLogs:
+		if field == 1 {
+			return scope
+		}
+		return pick(field, 2, [...]Message{span, metric, logRecord}[m-scopeSpans])
+	case keyValue:
+		return pick(field, 2, anyValue)
+	case anyValue:
+		if field == 5 {
+			return arrayValue
+		}
+		return pick(field, 6, keyValueList)
+	case arrayValue:
+		return pick(field, 1, anyValue)
+	case keyValueList:
+		return pick(field, 1, keyValue)
+	case span, event, spanLink, logRecord:
+		return insideRecord(m, field)
+	}
+	return insideMetric(m, field)
+}
+
+func insideRecord(m Message, field protowire.Number) Message {
+	switch {
+	case m == span && field == 9, m == event && field == 3, m == spanLink && field == 4, m == logRecord && field == 6:
+		return keyValue
+	case m == span && field == 11:
+		return event
+	case m == span && field == 13:
+		return spanLink
+	case m == logRecord && field == 5:
+		return anyValue
+	}
+	return 0
+}
+
+func insideMetric(m Message, field protowire.Number) Message {
+	switch m {
+	case metric:
+		switch field {
+		case 5, 7:
+			return gaugeOrSum
+		case 9:
+			return histogram
+		case 10:
+			return exponential
+		case 11:
+			return summary
+		}
+		return pick(field, 12, keyValue)
+	case gaugeOrSum, histogram, exponential, summary:
+		return pick(field, 1, numberPoint+m-gaugeOrSum)
+	case numberPoint, summaryPoint, exemplar:
+		if field == 5 && m == numberPoint {
+			return exemplar
+		}
+		return pick(field, 7, keyValue)
+	case histogramPoint:
+		if field == 8 {
+			return exemplar
+		}
+		return pick(field, 9, keyValue)
+	case exponentialPoint:
+		if field == 11 {
+			return exemplar
+		}
+		return pick(field, 1, keyValue)
+	}
+	return 0
+}
+
+func pick(field, want protowire.Number, m Message) Message {
+	if field == want {
+		return m
+	}
+	return 0
+}
+
+// CheckDepth says whether a request is nested too deep. Broken messages pass: to
+// find what is wrong with them is the decoder's work.
+func CheckDepth(m Message, body []byte) error {
+	if !check(m, body, 0) {
+		return ErrTooDeep
+	}
+	return nil
+}
+
+func check(m Message, b []byte, depth int) bool {
+	if m == anyValue {
+		if depth++; depth > MaxDepth {
+			return false
+		}
+	}
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return true
+		}
+		b = b[n:]
+		if kind != protowire.BytesType {
+			if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
+				return true
+			}
+			b = b[n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return true
+		}
+		b = b[n:]
+		if next := inside(m, field); next != 0 && !check(next, value, depth) {
+			return false
+		}
+	}
+	return true
+}
