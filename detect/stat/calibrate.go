@@ -152,7 +152,7 @@ func (c *Calibration) relearn(cells Cells, p, phi, all float64) (float64, float6
 		q := x / n
 		for i := range c.Instances {
 			y := float64(winsor(int(cells.N[i][w]), int(cells.Y[i][w]), p, phi))
-			m := float64(cells.N[i][w]) * q
+			m := float64(float64(cells.N[i][w]) * q)
 			spread += float64((y - m) * (y - m))
 			expected += float64(m * (1 - q))
 		}
@@ -166,7 +166,7 @@ func (c *Calibration) relearn(cells Cells, p, phi, all float64) (float64, float6
 // saturation is the bad count from which one instance's window is clipped:
 // three deviations above what is expected, and two events for good measure.
 func saturation(n int, p, phi float64) int {
-	m := float64(n) * p
+	m := float64(float64(n) * p)
 	return min(n, int(m+float64(3*math.Sqrt(m*(1-p)*phi)))+2)
 }
 
@@ -264,10 +264,10 @@ func (c *Calibration) shrink(mu float64, prior *Prior) {
 	run := 1.0
 	for i, b := range blockLengths() {
 		if i == 0 || 3*b <= c.Windows {
-			m := mu * float64(b)
+			m := float64(mu * float64(b))
 			phi0, nu := prior.phi(i, b, m)
 			df := nu + c.DF[i]
-			phi := (float64(nu*phi0) + c.Chi2[i]) / df * (1 + math.Sqrt(2/df))
+			phi := float64((float64(nu*phi0) + c.Chi2[i]) / df * (1 + math.Sqrt(2/df)))
 			run = math.Max(run, phi-float64(m*tau2))
 		}
 		c.PhiS = append(c.PhiS, run)

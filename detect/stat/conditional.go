@@ -86,12 +86,12 @@ func fillTerms(terms []float64, lo int, rho float64, t Table) (sum float64) {
 	terms[mode], sum = 1, 1
 	for i := mode; i+1 < len(terms); i++ {
 		u := float64(lo + i)
-		terms[i+1] = terms[i] * ((nc - u) * (x - u) / ((u + 1) * (nb - x + u + 1)) * rho)
+		terms[i+1] = float64(terms[i] * ((nc - u) * (x - u) / ((u + 1) * (nb - x + u + 1)) * rho))
 		sum += terms[i+1]
 	}
 	for i := mode; i > 0; i-- {
 		u := float64(lo + i)
-		terms[i-1] = terms[i] * (u * (nb - x + u) / ((nc - u + 1) * (x - u + 1)) / rho)
+		terms[i-1] = float64(terms[i] * (u * (nb - x + u) / ((nc - u + 1) * (x - u + 1)) / rho))
 		sum += terms[i-1]
 	}
 	return sum
@@ -103,7 +103,7 @@ func fillTerms(terms []float64, lo int, rho float64, t Table) (sum float64) {
 func cornfield(nc, nb, x, theta float64) float64 {
 	a := theta - 1
 	b := float64((nc+x)*theta) + nb - x
-	c := theta * nc * x
+	c := float64(theta * nc * x)
 	return 2 * c / (b + math.Sqrt(math.Max(0, float64(b*b)-float64(4*a*c))))
 }
 
@@ -117,7 +117,7 @@ func profileLL(t Table, theta float64) float64 {
 	c := cornfield(nc, nb, xc+xb, theta)
 	b := xc + xb - c
 	spread := float64(nc*b*(nb-b)) + float64(nb*c*(nc-c))
-	return xlogy(xc, c) + xlogy(nc-xc, nc-c) + xlogy(xb, b) + xlogy(nb-xb, nb-b) + 0.5*math.Log(spread)
+	return xlogy(xc, c) + xlogy(nc-xc, nc-c) + xlogy(xb, b) + xlogy(nb-xb, nb-b) + float64(0.5*math.Log(spread))
 }
 
 // BinomialLLR adds to dst[k] the log likelihood ratio of the odds multiplier

@@ -20,7 +20,8 @@
 //
 // In go counts, out come logarithms of e-values. Updates allocate nothing.
 // Values are not safe for concurrent use; functions are. There is no clock, no
-// randomness and no I/O: the same input gives the same bits. Nothing returns an
-// error or panics on bad counts: a table that cannot be (more bad requests than
-// requests, a negative count) is cut to the nearest that can.
+// randomness and no I/O: the same input gives the same bits. To that end products
+// are rounded before they are added, so that no compiler fuses the two. Nothing
+// returns an error or panics on bad counts: a table that cannot be (more bad
+// requests than requests, a negative count) is cut to the nearest that can.
 package stat

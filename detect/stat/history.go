@@ -46,11 +46,11 @@ func (h *history) add(c *Calibration, s int, cells Cells) {
 		for i := range h.instances {
 			n, y := int(cells.N[i][w]), int(cells.Y[i][w])
 			if live {
-				m := float64(n) * q
+				m := float64(float64(n) * q)
 				o[i] += float64(c.Winsor(s, n, y))
 				e[i] += m
 				v[i] += float64(m * (1 - q))
-				h.info += float64(float64(n)*c.P[s]) * (1 - c.P[s])
+				h.info += float64(float64(n) * c.P[s] * (1 - c.P[s]))
 			}
 			limit := saturation(n, c.P[s], c.PhiW[s])
 			if n > limit && y >= limit {

@@ -60,7 +60,7 @@ func nullNodes(sd float64) (at, logWeight []float64) {
 	const nodes = 17
 	at, logWeight = make([]float64, nodes), make([]float64, nodes)
 	for i := range at {
-		z := -4 + 0.5*float64(i)
+		z := float64(i-8) / 2
 		at[i], logWeight[i] = sd*z, -z*z/2
 	}
 	total := LogSumExp(logWeight)

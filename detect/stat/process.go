@@ -44,7 +44,8 @@ type ProcessOptions struct {
 // (y·log θ − n·Delta·(θ−1))/φ, runs beside it and the smaller of the two counts.
 //
 // The range of log E is from some −3 (the price of looking) upward, without
-// bound. Cost: about 3 µs a window of one stratum, about 1.5 KB.
+// bound. Cost: 2 to 5 µs a window of one stratum, about
+// 1.5 KB.
 type Process struct {
 	logRho  float64
 	offsets []float64
@@ -113,7 +114,7 @@ func (p *Process) AddShare(stratum, xc, x int, pi float64) {
 		return
 	}
 	p.traffic = true
-	odds := pi / (1 - pi) * math.Exp(p.logRho+p.offset(stratum))
+	odds := float64(pi / (1 - pi) * math.Exp(p.logRho+p.offset(stratum)))
 	BinomialLLR(p.ratio.now, p.theta, xc, x, odds/(1+odds))
 }
 

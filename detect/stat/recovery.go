@@ -70,7 +70,7 @@ func NewRecovery(o RecoveryOptions) *Recovery {
 // an answer too. Begin when the bad instances have served nothing for a window.
 func (r *Recovery) Step(x, n float64) (recovered, notHelped bool) {
 	if r.decidable && r.answer == 0 && n > 0 {
-		expected := n * r.bad
+		expected := float64(n * r.bad)
 		x = math.Min(math.Max(0, x), expected+float64(4*math.Sqrt(expected*r.phi))+2)
 		for i := range r.ends {
 			if r.ends[i].step(x, n, r.phi) >= r.threshold && r.answer == 0 {

@@ -37,7 +37,7 @@ const (
 // the release (Li et al. 2020 call it temporal correlation).
 //
 // Cost: Add and LogA about 1 µs; LogB, computed when asked for, 17 terms for
-// every third window since five minutes before the release, 100 µs after half
+// every third window since five minutes before the release, 80 µs after half
 // an hour.
 type Shift struct {
 	phi          float64
@@ -108,8 +108,8 @@ func (s *Shift) Add(x, n, sd float64) {
 	}
 	s.windows++
 	s.sd = math.Max(0, sd)
-	if n > 0 {
-		s.x += math.Max(0, x) / s.phi
+	if n > 0 && x >= 0 {
+		s.x += x / s.phi
 		s.n += n / s.phi
 	}
 	s.logA, s.stale = s.atRelease()-s.drift(), true

@@ -155,6 +155,8 @@ func TestShiftWithoutData(t *testing.T) {
 	s := NewShift(ShiftOptions{})
 	s.Add(0, 0, .15)
 	s.Add(math.NaN(), 0, 0)
+	s.Add(math.NaN(), 50, 0)
+	s.Add(5, math.NaN(), 0)
 	if s.LogA() != 0 || s.LogB() != 0 {
 		t.Errorf("no exposure: %v %v", s.LogA(), s.LogB())
 	}
