@@ -1,10 +1,32 @@
-// Package file reads recorded telemetry for replay.
+// Package file reads recorded telemetry for replay: files and folders of what the
+// Collector's file exporter writes, and announcements beside them.
+//
+// In go JSON lines, each one OTLP export request or one announcement, or
+// length-prefixed protobuf (four bytes of length, big-endian, then one OTLP export
+// request); plain, gzip or zstd, told by content and not by name. Out come
+// [Item] values, one a request, of all files merged by time. No file is held in
+// memory: each is read a few requests ahead, by a goroutine of its own that
+// decodes them. The order depends on the content only.
+//
+// A recording has no wall clock, and single clocks in it may be wrong. An item's
+// time is the median over its resources of the latest time each tells, and an item
+// more than a minute later than the median of those that follow it in its file
+// is not waited for. [Reader.Ceiling] bounds what can be believed.
+//
+// A line that cannot be read is reported, counted and skipped.
+//
+// A Reader is for one goroutine; Progress may be called from any.
 package file
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -12,6 +34,16 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"unship.dev"
+)
+
+const (
+	defaultMaxLine = 64 << 20
+	lookahead      = 64              // items by which Ceiling looks ahead
+	lookaheadBytes = 32 << 20        // fewer where they are long
+	leastAhead     = 8               // but at least these
+	slack          = 5 * time.Minute // added to what Ceiling sees
+	tolerance      = time.Minute     // by which an item may be later than those after it
+	farFuture      = 1<<63 - 1       // the latest time OTLP can tell, as nanoseconds
 )
 
 // Kind says what an item holds.
@@ -41,11 +73,12 @@ type Item struct {
 
 // Options for reading. The zero value is usable.
 type Options struct {
-	// OnError is told of each line that could not be read; nil ignores them, they are still counted.
+	// OnError is told by Next of each line that could not be read. Nil ignores
+	// them; they are counted all the same.
 	OnError func(*LineError)
 	// Strict ends the reading at the first broken line: Next returns its *LineError.
 	Strict bool
-	// MaxLine is the length of a line or message from which it is an error; 0 means 64 MiB.
+	// MaxLine is the length in bytes from which a line or message is an error; 0 means 64 MiB.
 	MaxLine int
 }
 
@@ -62,22 +95,165 @@ func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.L
 func (e *LineError) Unwrap() error { return e.Err }
 
 // Reader gives the items of several files in the order of their time.
-type Reader struct{}
+type Reader struct {
+	opts    Options
+	streams []*stream
+	ahead   []entry // merged, not yet given
+	bytes   int     // of ahead
+	ceiling time.Time
+	broken  int
+	failed  error // what Next returns from now on
 
-// Open opens files and, recursively, folders.
-func Open(paths []string, opts Options) (*Reader, error) { return &Reader{}, nil }
+	read  atomic.Int64
+	total int64
+	stop  context.CancelFunc
+	work  sync.WaitGroup
+}
 
-// Next gives the next item; io.EOF at the end.
-func (r *Reader) Next(ctx context.Context) (Item, error) { return Item{}, io.EOF }
+// Open opens files and, recursively, folders. A file that is named is read whatever
+// its name; from a folder those ending in .jsonl, .ndjson, .pb or .binpb are
+// taken, compressed (.gz, .zst) or not. The caller closes the Reader.
+func Open(paths []string, opts Options) (*Reader, error) {
+	if opts.MaxLine <= 0 {
+		opts.MaxLine = defaultMaxLine
+	}
+	files, err := find(paths)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{opts: opts}
+	for _, f := range files {
+		s, err := openStream(f, r)
+		if err != nil {
+			return nil, errors.Join(err, r.closeFiles())
+		}
+		r.streams = append(r.streams, s)
+	}
+	r.start()
+	return r, nil
+}
 
-// Ceiling is the latest event time that can be believed at this point of the recording.
-func (r *Reader) Ceiling() time.Time { return time.Time{} }
+func (r *Reader) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	for _, s := range r.streams {
+		r.work.Go(func() { s.run(ctx) })
+	}
+}
 
-// Progress tells how many bytes of the files have been read, of how many.
-func (r *Reader) Progress() (bytesRead, bytesTotal int64) { return 0, 0 }
+// Next gives the next item; io.EOF at the end. The item belongs to the caller.
+func (r *Reader) Next(ctx context.Context) (Item, error) {
+	for r.failed == nil {
+		if err := r.lookAhead(ctx); err != nil {
+			return Item{}, err
+		}
+		if len(r.ahead) == 0 {
+			r.failed = io.EOF
+			break
+		}
+		e := r.pop()
+		if e.err == nil {
+			return e.item, nil
+		}
+		r.broken++
+		if r.opts.OnError != nil {
+			r.opts.OnError(e.err)
+		}
+		if r.opts.Strict {
+			r.failed = e.err
+		}
+	}
+	return Item{}, r.failed
+}
 
-// Broken is the number of lines that could not be read so far.
-func (r *Reader) Broken() int { return 0 }
+// pop takes the first item and sets the ceiling that holds for it.
+func (r *Reader) pop() entry {
+	e := r.ahead[0]
+	r.ceiling = ceiling(r.ahead, r.ceiling)
+	r.ahead[0] = entry{}
+	r.ahead = r.ahead[1:]
+	r.bytes -= e.size
+	return e
+}
 
-// Close ends the reading.
-func (r *Reader) Close() error { return nil }
+// ceiling is the median of the times plus the slack; last where none has a time.
+func ceiling(ahead []entry, last time.Time) time.Time {
+	times := make([]time.Time, 0, lookahead)
+	for i := range ahead {
+		if !ahead[i].due.IsZero() {
+			times = append(times, ahead[i].due)
+		}
+	}
+	if len(times) == 0 {
+		return last
+	}
+	return median(times).Add(slack)
+}
+
+// median is the lower one; it sorts times.
+func median(times []time.Time) time.Time {
+	slices.SortFunc(times, time.Time.Compare)
+	return times[(len(times)-1)/2]
+}
+
+// lookAhead merges items until enough are known, or there are no more.
+func (r *Reader) lookAhead(ctx context.Context) error {
+	for len(r.ahead) < leastAhead || len(r.ahead) < lookahead && r.bytes < lookaheadBytes {
+		s, err := r.earliest(ctx)
+		if err != nil || s == nil {
+			return err
+		}
+		r.ahead = append(r.ahead, *s.head)
+		r.bytes += s.head.size
+		s.head = nil
+	}
+	return nil
+}
+
+// earliest is the file whose next item is due first; of equals the one named
+// first. It is nil when all are read.
+func (r *Reader) earliest(ctx context.Context) (*stream, error) {
+	for _, s := range r.streams {
+		if err := s.fill(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r.streams = slices.DeleteFunc(r.streams, func(s *stream) bool { return s.head == nil })
+	if len(r.streams) == 0 {
+		return nil, nil
+	}
+	return slices.MinFunc(r.streams, func(a, b *stream) int {
+		return cmp.Or(a.head.due.Compare(b.head.due), cmp.Compare(a.index, b.index))
+	}), nil
+}
+
+// Ceiling is the latest event time that can be believed at the item that Next
+// gave last: five minutes after the median time of that item and up to 63 that
+// follow it. A clock that is far ahead does not move it, save in the last items of a
+// recording, where too few follow to outvote it. It is zero before any item with a time.
+func (r *Reader) Ceiling() time.Time { return r.ceiling }
+
+// Progress tells how many bytes of the files have been read, of how many. It runs
+// ahead of Next by what is read ahead.
+func (r *Reader) Progress() (bytesRead, bytesTotal int64) { return r.read.Load(), r.total }
+
+// Broken is the number of lines so far that could not be read.
+func (r *Reader) Broken() int { return r.broken }
+
+// Close ends the reading and closes the files.
+func (r *Reader) Close() error {
+	r.stop()
+	r.work.Wait()
+	if r.failed == nil {
+		r.failed = errors.New("read recording: closed")
+	}
+	return nil
+}
+
+// closeFiles closes what was opened when another file could not be.
+func (r *Reader) closeFiles() (err error) {
+	for _, s := range r.streams {
+		err = errors.Join(err, s.file.Close())
+	}
+	return err
+}
