@@ -111,7 +111,7 @@ func (l *live) status(ports listeners) dashboards.Status {
 	return dashboards.Status{
 		Version: Version(), Mode: l.config.mode, StartedAt: l.started, Watermark: s.watermark,
 		Outage: s.outage, NotReady: s.trouble, Losses: s.losses, Warnings: l.warnings(),
-		Receivers: []string{"OTLP/gRPC " + ports.grpc.Addr().String(), "OTLP/HTTP " + ports.otlpHTTP.Addr().String()},
+		Receivers: []dashboards.Receiver{{Protocol: "OTLP/gRPC", Address: ports.grpc.Addr().String()}, {Protocol: "OTLP/HTTP", Address: ports.otlpHTTP.Addr().String()}},
 		Counters: []dashboards.Counter{
 			{Name: "spans", Value: n.Spans, Help: "spans accepted since the start"},
 			{Name: "metric points", Value: n.Points, Help: "metric points accepted since the start"},

@@ -1,0 +1,230 @@
+package e2e_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"unship.dev"
+	"unship.dev/cmd/eval/scenario"
+	"unship.dev/ingest/file"
+)
+
+// observing is a policy under which live and replay have the same to do: both only plan.
+const observing = `
+policies:
+  - name: observing
+    mode: observe
+`
+
+// recording makes a labelled recording of a kind.
+func recording(t *testing.T, kind string, o scenario.Options) string {
+	t.Helper()
+	kinds, err := scenario.Select(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := scenario.Generate(dir, kinds[0], o); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// items reads a recording in its order.
+func items(t *testing.T, dir string) (all []file.Item) {
+	t.Helper()
+	r, err := file.Open([]string{dir}, file.Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		i, err := r.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, i)
+	}
+}
+
+// shuffled gives the same telemetry in other batches and another order: every
+// resource becomes a request of its own, up to three seconds late.
+func shuffled(all []file.Item, seed uint64) []file.Item {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var out []file.Item
+	for _, i := range all {
+		if i.Kind != file.KindTraces {
+			out = append(out, i)
+			continue
+		}
+		for k := range i.Traces.ResourceSpans().Len() {
+			part := i
+			part.Traces = ptrace.NewTraces()
+			i.Traces.ResourceSpans().At(k).CopyTo(part.Traces.ResourceSpans().AppendEmpty())
+			out = append(out, part)
+		}
+	}
+	for k := range out {
+		out[k].At = out[k].At.Add(time.Duration(rng.Int64N(int64(3 * time.Second))))
+	}
+	slices.SortStableFunc(out, func(a, b file.Item) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
+	return out
+}
+
+// body gives the OTLP request of an item and its path over HTTP.
+func body(t *testing.T, i file.Item) (path string, protobuf []byte) {
+	t.Helper()
+	var err error
+	switch i.Kind {
+	case file.KindTraces:
+		path = "/v1/traces"
+		protobuf, err = ptraceotlp.NewExportRequestFromTraces(i.Traces).MarshalProto()
+	case file.KindLogs:
+		path = "/v1/logs"
+		protobuf, err = plogotlp.NewExportRequestFromLogs(i.Logs).MarshalProto()
+	default:
+		t.Fatalf("no body for an item of kind %v", i.Kind)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, protobuf
+}
+
+// record writes items as a recording of one file and its announcements.
+func record(t *testing.T, all []file.Item, events string) string {
+	t.Helper()
+	dir := t.TempDir()
+	var out bytes.Buffer
+	for _, i := range all {
+		if i.Kind == file.KindAnnouncements {
+			continue
+		}
+		_, b := body(t, i)
+		out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+		out.Write(b)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "all.pb"), out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(events); err == nil {
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func replayed(t *testing.T, dir, config string) []unship.Incident {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "unship.yaml")
+	if err := os.WriteFile(conf, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, status := unshipCommand(t, "replay", "-o", "json", "-c", conf, dir)
+	if status != 0 {
+		t.Fatalf("replay exits with %d", status)
+	}
+	return lines[unship.Incident](t, out, unship.IncidentSchema)
+}
+
+// TestSameInputSameIncidents: the same telemetry, replayed twice, in other
+// batches and in another order, and through serve live, gives the same incidents.
+func TestSameInputSameIncidents(t *testing.T) {
+	dir := recording(t, "canary-errors", scenario.Options{Seed: 7, History: 4 * time.Minute, After: 4 * time.Minute})
+	want := replayed(t, dir, observing)
+	if len(want) == 0 {
+		t.Fatal("no incident was found: there is nothing to compare")
+	}
+	events := filepath.Join(dir, "events.jsonl")
+	original := items(t, dir)
+	for name, got := range map[string][]unship.Incident{
+		"again":    replayed(t, dir, observing),
+		"shuffled": replayed(t, record(t, shuffled(original, 1), events), observing),
+		"live":     lived(t, shuffled(original, 2), events),
+	} {
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// lived sends items to a serve process and gives its incidents once it has judged all of them.
+func lived(t *testing.T, all []file.Item, events string) []unship.Incident {
+	t.Helper()
+	s := serve(t, observing)
+	announce(t, s, events)
+	var last time.Time
+	for _, i := range all {
+		if i.Kind != file.KindAnnouncements {
+			send(t, s, i)
+			last = i.At
+		}
+	}
+	s.until("everything is judged", 3*time.Minute, func() bool { return s.watermark().After(last.Add(-3 * time.Second)) })
+	got := s.incidents()
+	slices.SortFunc(got, func(a, b unship.Incident) int { return a.DetectedAt.Compare(b.DetectedAt) })
+	return got
+}
+
+// announce posts the announcements of a recording.
+func announce(t *testing.T, s *server, events string) {
+	t.Helper()
+	text, err := os.ReadFile(events)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		if !json.Valid([]byte(line)) {
+			continue
+		}
+		post(t, "http://"+s.http+"/api/v1/announcements", "application/json", []byte(line))
+	}
+}
+
+func send(t *testing.T, s *server, i file.Item) {
+	t.Helper()
+	path, b := body(t, i)
+	post(t, "http://"+s.otlpHTTP+path, "application/x-protobuf", b)
+}
+
+func post(t *testing.T, url, contentType string, b []byte) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode >= 300 {
+		t.Fatalf("POST %s: %s: %s", url, resp.Status, text)
+	}
+}
