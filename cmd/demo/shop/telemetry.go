@@ -66,7 +66,7 @@ func (t telemetry) exception(ctx context.Context, kind, message string) {
 	r.SetTimestamp(time.Now())
 	r.SetSeverity(log.SeverityError)
 	r.SetSeverityText("ERROR")
-	r.SetBody(log.StringValue(message))
-	r.AddAttributes(log.String("exception.type", kind))
+	r.SetBody(attribute.StringValue(message))
+	r.AddAttributes(attribute.String("exception.type", kind))
 	t.logger.Emit(ctx, r)
 }
