@@ -21,6 +21,8 @@ func (s *step) takeReleases(list []unship.Release) {
 	for _, r := range list {
 		report := s.releases[r.ReleaseID]
 		switch {
+		case report == nil && s.at.Sub(r.FirstSeen) > reported:
+			// An old one, forgotten since: the journal knows it better.
 		case report == nil:
 			s.addRelease(r)
 		case r.IsRollback() && report.RollbackOf == "":

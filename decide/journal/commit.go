@@ -29,10 +29,7 @@ type Commit struct {
 func (s *Store) Commit(ctx context.Context, c Commit) error {
 	var packed []byte
 	if c.Tick != nil {
-		var err error
-		if packed, err = s.encodeTick(*c.Tick); err != nil {
-			return fmt.Errorf("commit tick of %s: %w", stamp(c.Tick.Start), err)
-		}
+		packed = s.packTick(*c.Tick)
 	}
 	return s.write(ctx, "commit to the journal", func(tx *sql.Tx) error {
 		w := writer{ctx: ctx, tx: tx}
@@ -133,6 +130,6 @@ func (w *writer) answers(list []unship.Answer) {
 func (w *writer) states(all map[string][]byte) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		w.exec(`INSERT INTO states (name, body) VALUES ($1, $2)
-			ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, all[name])
+			ON CONFLICT (name) DO UPDATE SET body = excluded.body`, name, append([]byte{}, all[name]...)) // nothing is an empty body, not NULL
 	}
 }

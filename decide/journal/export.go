@@ -33,7 +33,7 @@ func (s *Store) Export(ctx context.Context, w io.Writer) error {
 		{"outcome", `SELECT body FROM outcomes ORDER BY seq`},
 		{"answer", `SELECT body FROM answers ORDER BY seq`},
 	} {
-		rows, err := list[json.RawMessage](ctx, s.db, part.kind, part.query)
+		rows, err := read[json.RawMessage](ctx, s.db, part.kind, part.query)
 		if err != nil {
 			return err
 		}
@@ -60,6 +60,6 @@ func exportLine(w io.Writer, kind string, v any) error {
 
 // Decisions gives the decisions about an incident, oldest first.
 func (s *Store) Decisions(ctx context.Context, incident string) ([]unship.Decision, error) {
-	return list[unship.Decision](ctx, s.db, "decisions",
+	return read[unship.Decision](ctx, s.db, "decisions",
 		`SELECT body FROM decisions WHERE incident = $1 ORDER BY seq`, incident)
 }

@@ -59,10 +59,10 @@ type Options struct {
 
 // Store is an open journal.
 type Store struct {
-	db   *sql.DB
-	lock *sql.DB
-	pack *zstd.Encoder
-	open *zstd.Decoder
+	db     *sql.DB
+	lock   *sql.DB
+	pack   *zstd.Encoder
+	unpack *zstd.Decoder
 
 	mu sync.Mutex // held by the one writer
 }
@@ -91,7 +91,7 @@ func (s *Store) start(ctx context.Context, dir string, o Options) (err error) {
 	if s.pack, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
 		return err
 	}
-	if s.open, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxTickBytes)); err != nil {
+	if s.unpack, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxTickBytes)); err != nil {
 		return err
 	}
 	if s.db, err = sql.Open("sqlite", dataSource(filepath.Join(dir, FileName), o)); err != nil {
@@ -150,8 +150,8 @@ func (s *Store) Close() error {
 	if s.pack != nil {
 		errs = append(errs, s.pack.Close())
 	}
-	if s.open != nil {
-		s.open.Close()
+	if s.unpack != nil {
+		s.unpack.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -14,7 +14,7 @@ import (
 // Unfinished gives the decisions to plan, roll back or undo whose outcome is
 // not in the journal, oldest first: what has to be taken up again after a crash.
 func (s *Store) Unfinished(ctx context.Context) ([]unship.Decision, error) {
-	return list[unship.Decision](ctx, s.db, "unfinished decisions",
+	return read[unship.Decision](ctx, s.db, "unfinished decisions",
 		`SELECT d.body FROM decisions d LEFT JOIN outcomes o ON o.decision = d.id
 		WHERE o.decision IS NULL AND d.kind IN ($1, $2, $3) ORDER BY d.seq`,
 		string(unship.OrderPlan), string(unship.OrderRollback), string(unship.OrderUndo))

@@ -37,7 +37,7 @@ func (s *Store) State(ctx context.Context, name string) ([]byte, error) {
 func (s *Store) Incidents(ctx context.Context, f Filter) ([]unship.Incident, error) {
 	q := f.query()
 	q.equal("status", string(f.Status))
-	return list[unship.Incident](ctx, s.db, "incidents",
+	return read[unship.Incident](ctx, s.db, "incidents",
 		`SELECT body FROM incidents`+q.where()+` ORDER BY detected_ns DESC, id`+q.limit(f.Limit), q.args...)
 }
 
@@ -46,7 +46,7 @@ func (s *Store) Incident(ctx context.Context, id string) (unship.Incident, error
 	if id == "" {
 		return unship.Incident{}, fmt.Errorf("incident without an id: %w", ErrNotFound)
 	}
-	found, err := list[unship.Incident](ctx, s.db, "incident",
+	found, err := read[unship.Incident](ctx, s.db, "incident",
 		`SELECT body FROM incidents WHERE substr(id, 1, $1) = $2 ORDER BY id = $2 DESC, id LIMIT 2`, len(id), id)
 	switch {
 	case err != nil:
@@ -62,13 +62,13 @@ func (s *Store) Incident(ctx context.Context, id string) (unship.Incident, error
 // Releases gives the releases that f selects, newest first.
 func (s *Store) Releases(ctx context.Context, f Filter) ([]unship.ReleaseReport, error) {
 	q := f.query()
-	return list[unship.ReleaseReport](ctx, s.db, "releases", `SELECT body FROM releases`+q.where()+
+	return read[unship.ReleaseReport](ctx, s.db, "releases", `SELECT body FROM releases`+q.where()+
 		` ORDER BY first_seen_ns DESC, environment, namespace, service, version`+q.limit(f.Limit), q.args...)
 }
 
 // Release gives one release.
 func (s *Store) Release(ctx context.Context, id unship.ReleaseID) (unship.ReleaseReport, error) {
-	found, err := list[unship.ReleaseReport](ctx, s.db, "release",
+	found, err := read[unship.ReleaseReport](ctx, s.db, "release",
 		`SELECT body FROM releases WHERE environment = $1 AND namespace = $2 AND service = $3 AND version = $4`,
 		id.Environment, id.Namespace, id.Name, id.Version)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Store) Release(ctx context.Context, id unship.ReleaseID) (unship.Releas
 	return found[0], nil
 }
 
-// list decodes the JSON bodies that a query yields. It never returns nil without an error.
-func list[T any](ctx context.Context, db *sql.DB, what, query string, args ...any) ([]T, error) {
+// read decodes the JSON bodies that a query yields. It never returns nil without an error.
+func read[T any](ctx context.Context, db *sql.DB, what, query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, explain(err))
@@ -151,5 +151,3 @@ func nanos(t time.Time) int64 {
 	}
 	return t.UnixNano()
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

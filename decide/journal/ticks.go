@@ -1,10 +1,8 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"iter"
@@ -13,23 +11,16 @@ import (
 	"unship.dev"
 )
 
-// encodeTick gives gob packed by zstd: exact for every float, smaller than
-// JSON, and readable after fields were added.
-func (s *Store) encodeTick(t unship.Tick) ([]byte, error) {
-	var b bytes.Buffer
-	if err := gob.NewEncoder(&b).Encode(t); err != nil {
-		return nil, err
-	}
-	return s.pack.EncodeAll(b.Bytes(), nil), nil
-}
+func (s *Store) packTick(t unship.Tick) []byte { return s.pack.EncodeAll(encode(t), nil) }
 
-func (s *Store) decodeTick(packed []byte) (t unship.Tick, err error) {
-	b, err := s.open.DecodeAll(packed, nil)
+func (s *Store) unpackTick(packed []byte) (unship.Tick, error) {
+	b, err := s.unpack.DecodeAll(packed, nil)
 	if err != nil {
-		return t, fmt.Errorf("%w: a tick cannot be inflated: %w", ErrCorrupt, err)
+		return unship.Tick{}, fmt.Errorf("%w: a tick cannot be inflated: %w", ErrCorrupt, err)
 	}
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&t); err != nil {
-		return t, fmt.Errorf("%w: a tick cannot be decoded: %w", ErrCorrupt, err)
+	t, err := decode(b)
+	if err != nil {
+		return unship.Tick{}, fmt.Errorf("%w: a tick cannot be decoded: %w", ErrCorrupt, err)
 	}
 	return t, nil
 }
@@ -47,7 +38,7 @@ func (s *Store) Ticks(ctx context.Context, since time.Time) iter.Seq2[unship.Tic
 			}
 			var t unship.Tick
 			if err == nil {
-				t, err = s.decodeTick(packed)
+				t, err = s.unpackTick(packed)
 			}
 			if err != nil {
 				yield(unship.Tick{}, fmt.Errorf("read ticks: %w", explain(err)))
