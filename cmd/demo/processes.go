@@ -134,7 +134,8 @@ func (ps *processes) addresses(ctx context.Context, p *process) (a addresses, er
 
 func (ps *processes) log(name string) string { return filepath.Join(ps.logs, name+".log") }
 
-// close ends all processes, the last one started first, and waits for them.
+// close ends one process after the other, the last one started first: callers
+// end before those they call, and serve takes the last telemetry of all.
 func (ps *processes) close() {
 	ps.mu.Lock()
 	all := slices.Clone(ps.all)
@@ -142,11 +143,9 @@ func (ps *processes) close() {
 		p.asked = true
 	}
 	ps.mu.Unlock()
+	late := time.After(politeness)
 	for _, p := range slices.Backward(all) {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	}
-	late := time.After(politeness)
-	for _, p := range all {
 		select {
 		case <-p.ended:
 		case <-late:

@@ -47,6 +47,7 @@ func cause(ctx context.Context, err error) error {
 type director struct {
 	exe, dir string
 	seed     uint64
+	rate     float64 // of the users' requests, a second
 	proxy    string
 	time     *timeline
 	ps       *processes
@@ -75,7 +76,7 @@ func newDirector(o *Options) (*director, error) {
 		return nil, err
 	}
 	return &director{
-		exe: exe, dir: dir, seed: o.Seed, proxy: o.Proxy,
+		exe: exe, dir: dir, seed: o.Seed, rate: rate, proxy: o.Proxy,
 		time:   &timeline{out: o.Out, color: o.Color, start: time.Now()},
 		direct: addresses{}, begun: map[string]bool{},
 	}, nil

@@ -54,16 +54,12 @@ const rate = 125
 
 // open starts everything and lets the users in.
 func (d *director) open(ctx context.Context) (err error) {
-	var balanced []string
 	total := 0
 	for _, a := range cast {
 		total += a.instances
-		if a.balanced {
-			balanced = append(balanced, a.service)
-		}
 	}
 	d.time.say(plain, "opening the shop: %d services in %d processes, behind %s", len(cast), total, d.proxyName())
-	if d.front, err = startFront(ctx, d.ps, d.proxy, balanced); err != nil {
+	if err := d.openFront(ctx); err != nil {
 		return err
 	}
 	if d.eyes.page, d.otlp, err = d.startServe(ctx); err != nil {
@@ -71,17 +67,33 @@ func (d *director) open(ctx context.Context) (err error) {
 	}
 	d.result.Page = d.eyes.page
 	d.time.say(plain, "unship serve watches; its page: %s", d.eyes.page)
+	return d.openShop(ctx)
+}
+
+func (d *director) openFront(ctx context.Context) (err error) {
+	var balanced []string
+	for _, a := range cast {
+		if a.balanced {
+			balanced = append(balanced, a.service)
+		}
+	}
+	d.front, err = startFront(ctx, d.ps, d.proxy, balanced)
+	return err
+}
+
+// openShop starts the services and then the users.
+func (d *director) openShop(ctx context.Context) error {
 	for _, a := range cast {
 		if err := d.start(ctx, a, a.version, a.instances, nil); err != nil {
 			return err
 		}
 	}
-	at, err := d.ps.role(ctx, "users", roleUsers, crowdConfig{Target: d.front.at["gateway"], Rate: rate, Seed: d.seed})
+	at, err := d.ps.role(ctx, "users", roleUsers, crowdConfig{Target: d.front.at["gateway"], Rate: d.rate, Seed: d.seed})
 	if err != nil {
 		return err
 	}
 	d.eyes.users = at[control]
-	d.time.say(plain, "the users come: %d requests a second", rate)
+	d.time.say(plain, "the users come: %.0f requests a second", d.rate)
 	return nil
 }
 

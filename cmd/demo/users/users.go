@@ -33,6 +33,10 @@ type Stats struct {
 const (
 	patience    = 20 * time.Second
 	maxExamples = 5
+	// crowded is how many users wait for answers at once. On a machine that is
+	// too slow for the rate, new ones come only as others leave: the demo slows
+	// down instead of breaking down.
+	crowded = 100
 )
 
 // page is something that users do, and how often.
@@ -74,6 +78,7 @@ func New(target string, rate float64, seed uint64) *Crowd {
 func (c *Crowd) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
+	places := make(chan struct{}, crowded)
 	next := time.Now()
 	for {
 		next = next.Add(time.Duration(c.random.ExpFloat64() / c.rate * float64(time.Second)))
@@ -84,8 +89,15 @@ func (c *Crowd) Run(ctx context.Context) {
 			timer.Stop()
 			return
 		}
+		places <- struct{}{}
+		if late := time.Now(); late.Sub(next) > time.Second {
+			next = late // who could not come in has gone elsewhere
+		}
 		p, id := c.choose()
-		all.Go(func() { c.visit(p, id) }) // a user who has begun waits for the answer
+		all.Go(func() { // a user who has begun waits for the answer
+			defer func() { <-places }()
+			c.visit(p, id)
+		})
 	}
 }
 
