@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"unship.dev/cmd/demo/proxy"
 	"unship.dev/cmd/demo/shop"
 )
@@ -108,16 +110,20 @@ func (d *director) proxyName() string {
 // first gets traffic.
 func (d *director) start(ctx context.Context, a actor, version string, n int, fault *shop.Fault) error {
 	addrs := make([]string, n)
+	var group errgroup.Group
 	for i := range n {
-		c := shop.Config{
-			Service: a.service, Version: version, Instance: a.service + "-" + version + "-" + strconv.Itoa(i+1),
-			Telemetry: d.otlp, Upstreams: d.upstreams(a), Fault: fault,
-		}
-		at, err := d.ps.role(ctx, c.Instance, roleService, c)
-		if err != nil {
+		group.Go(func() error {
+			c := shop.Config{
+				Service: a.service, Version: version, Instance: a.service + "-" + version + "-" + strconv.Itoa(i+1),
+				Telemetry: d.otlp, Upstreams: d.upstreams(a), Fault: fault,
+			}
+			at, err := d.ps.role(ctx, c.Instance, roleService, c)
+			addrs[i] = at[a.service]
 			return err
-		}
-		addrs[i] = at[a.service]
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if !a.balanced {
 		d.direct[a.service] = addrs[0]
