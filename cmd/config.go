@@ -22,6 +22,7 @@ type Config struct {
 	State    string         `yaml:"state"`    // folder of the durable state
 	Window   time.Duration  `yaml:"window"`   // span of event time that is judged as one
 	Lateness time.Duration  `yaml:"lateness"` // how long a window waits for late telemetry, in event time
+	Settle   time.Duration  `yaml:"settle"`   // after a service is first heard, its versions are what it began with and no releases
 	Limits   Limits         `yaml:"limits"`
 	TLS      TLS            `yaml:"tls"`
 	Auth     Auth           `yaml:"auth"`
@@ -81,6 +82,7 @@ func DefaultConfig(mode unship.Mode) Config {
 		State:    "unship-data",
 		Window:   5 * time.Second,
 		Lateness: 10 * time.Second,
+		Settle:   time.Minute,
 		Limits:   Limits{Operations: 200, Pending: 512 << 20, Message: 64 << 20},
 		mode:     mode,
 	}
@@ -121,6 +123,9 @@ func (c Config) validate(d *document.Document) {
 	address("listen.http", c.Listen.HTTP)
 	address("listen.otlp_grpc", c.Listen.OTLPGRPC)
 	address("listen.otlp_http", c.Listen.OTLPHTTP)
+	if c.Settle < c.Window || c.Settle > time.Hour {
+		d.Wrong("settle", "is %v; want one window (%v) to 1h", c.Settle, c.Window)
+	}
 	if c.State == "" {
 		d.Wrong("state", "is empty; name a folder")
 	}

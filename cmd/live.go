@@ -90,7 +90,7 @@ func (l *live) assemble(registry *actions.Registry) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.pipe, err = pipeline.New(pipeline.Options{Window: c.Window, Policies: c.Set()}); err != nil {
+	if l.pipe, err = pipeline.New(pipeline.Options{Window: c.Window, Settle: c.Settle, Policies: c.Set()}); err != nil {
 		return err
 	}
 	l.agg, err = ingest.New(ingest.Options{

@@ -106,7 +106,7 @@ func (r *replay) open(paths []string) (err error) {
 	if r.runner, err = actions.NewRunner(actions.Options{Registry: registry, Logger: log}); err != nil {
 		return err
 	}
-	if r.pipe, err = pipeline.New(pipeline.Options{Window: r.config.Window, Policies: r.config.Set()}); err != nil {
+	if r.pipe, err = pipeline.New(pipeline.Options{Window: r.config.Window, Settle: r.config.Settle, Policies: r.config.Set()}); err != nil {
 		return err
 	}
 	r.reader, err = file.Open(paths, file.Options{Strict: r.strict, OnError: func(e *file.LineError) {

@@ -19,6 +19,7 @@ import (
 // Options are what a Pipeline is made of.
 type Options struct {
 	Window   time.Duration
+	Settle   time.Duration // see [releases.Options]; 0: its default
 	Policies rules.Set
 }
 
@@ -42,7 +43,7 @@ func New(o Options) (*Pipeline, error) {
 	}
 	return &Pipeline{
 		policies: o.Policies,
-		tracker:  releases.New(releases.Options{}),
+		tracker:  releases.New(releases.Options{Settle: o.Settle}),
 		detector: detector,
 		engine:   decide.New(o.Policies),
 		about:    map[string]unship.ReleaseID{},
