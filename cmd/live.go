@@ -39,6 +39,7 @@ type live struct {
 	inbox   chan message
 	working sync.WaitGroup // decisions being carried out
 	started time.Time
+	told    map[string]telling // by incident; of the loop alone
 	state   atomic.Pointer[liveState]
 }
 
@@ -66,7 +67,7 @@ const walTurn = 10 * time.Second
 
 // openLive opens the state and takes up where the last process ended.
 func openLive(ctx context.Context, c Config, factories []actions.Factory, log *slog.Logger) (*live, error) {
-	l := &live{config: c, log: log, inbox: make(chan message, 64), started: time.Now()}
+	l := &live{config: c, log: log, inbox: make(chan message, 64), told: map[string]telling{}, started: time.Now()}
 	l.state.Store(&liveState{})
 	registry, err := actions.NewRegistry(factories...)
 	if err != nil {
@@ -236,16 +237,42 @@ func (l *live) effect(ctx context.Context, r pipeline.Result) {
 	old.watermark, old.outage, old.trouble = l.pipe.At(), r.Outage, ""
 	l.state.Store(&old)
 	for _, i := range r.Incidents {
-		l.log.Info("incident changed", "incident", i.ID, "status", i.Status, "title", i.Title)
-		if l.slack != nil {
-			l.slack.Notify(i)
-		}
+		l.tellOf(i)
 	}
 	for _, d := range r.Decisions {
 		l.carry(ctx, d)
 	}
 	if len(r.Incidents)+len(r.Reports) > 0 {
 		l.bell.Ring()
+	}
+}
+
+// tellAgain is how often people are told that an incident's figures have grown.
+const tellAgain = 30 * time.Second
+
+// telling is what was last told of an incident, and when.
+type telling struct {
+	status unship.Status
+	events int
+	at     time.Time
+}
+
+// tellOf tells people what happened to an incident, and now and then how its figures grow.
+func (l *live) tellOf(i unship.Incident) {
+	last, now := l.told[i.ID], telling{i.Status, len(i.Timeline), time.Now()}
+	news := last.status != now.status || last.events != now.events
+	if !news && now.at.Sub(last.at) < tellAgain {
+		return
+	}
+	l.told[i.ID] = now
+	if i.Status.Ended() {
+		delete(l.told, i.ID)
+	}
+	if news {
+		l.log.Info("incident", "incident", i.ID, "status", i.Status, "title", i.Title, "last", i.Timeline[len(i.Timeline)-1].What)
+	}
+	if l.slack != nil {
+		l.slack.Notify(i)
 	}
 }
 

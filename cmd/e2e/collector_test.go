@@ -56,7 +56,9 @@ func collected(t *testing.T, exporter string) {
 		<-pace.C
 	}
 	// Silence: time moves on by itself until everything is closed.
-	s.until("everything is judged", 3*time.Minute, func() bool { return s.watermark().After(time.Now().Add(-75 * time.Second)) && s.watermark().After(began.Add(20*time.Second)) })
+	s.until("everything is judged", 3*time.Minute, func() bool {
+		return s.watermark().After(time.Now().Add(-75*time.Second)) && s.watermark().After(began.Add(20*time.Second))
+	})
 	s.kill(syscall.SIGTERM)
 	if got, want := counted(t, s.state), uint64(rounds*spansARound); got != want {
 		t.Errorf("%d requests were counted of %d sent", got, want)
