@@ -1,6 +1,8 @@
 // Elements, made of text and never of markup: whatever a service calls itself
 // stays text.
 
+// Characters that turn the direction of writing could make text read as what it is not.
+const turns = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(el, props, children) {
@@ -10,7 +12,9 @@ function fill(el, props, children) {
     else el.setAttribute(name, value === true ? "" : String(value));
   }
   for (const child of children.flat(Infinity)) {
-    if (child !== undefined && child !== null && child !== false && child !== "") el.append(child);
+    if (child !== undefined && child !== null && child !== false && child !== "") {
+      el.append(child instanceof Node ? child : String(child).replace(turns, "\ufffd"));
+    }
   }
   return el;
 }

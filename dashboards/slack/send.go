@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -72,12 +73,21 @@ func (n *Notifier) deliver(ctx context.Context, in unship.Incident) bool {
 		if limited, ok := errors.AsType[*slackgo.RateLimitedError](err); ok {
 			pause = limited.RetryAfter
 		}
-		n.log.Warn("slack not reached; will retry", "incident", in.ID, "error", err, "retry_after", pause)
+		n.log.Log(ctx, severity(err), "slack not told; will retry", "incident", in.ID, "error", err, "retry_after", pause)
 		if !sleep(ctx, pause) {
 			return false
 		}
 		in = n.waiting.newer(in)
 	}
+}
+
+// severity tells what passes by itself from what a person must put right, such
+// as a revoked token or a channel that the bot was not invited to.
+func severity(err error) slog.Level {
+	if _, ok := errors.AsType[slackgo.SlackErrorResponse](err); ok {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 func (p pace) backoff() *backoff.ExponentialBackOff {
@@ -86,9 +96,22 @@ func (p pace) backoff() *backoff.ExponentialBackOff {
 	return b
 }
 
+// outlast gives a context that ends a moment after ctx, so that a message on
+// its way is not left behind unremembered, to be posted again after a restart.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		defer cancel()
+		sleep(longer, finishWithin)
+	})
+	return longer, func() { stop(); cancel() }
+}
+
 // tell brings the incident's message up to date, or posts it.
 func (n *Notifier) tell(ctx context.Context, in unship.Incident) error {
-	msg, posted, err := n.state.SlackMessage(ctx, in.ID)
+	ctx, cancel := outlast(ctx)
+	defer cancel()
+	msg, posted, err := n.message(ctx, in.ID)
 	if err != nil {
 		return fmt.Errorf("read which message tells of incident %s: %w", in.ID, err)
 	}
@@ -107,11 +130,23 @@ func (n *Notifier) tell(ctx context.Context, in unship.Incident) error {
 	if err != nil {
 		return wrap("post", in, err)
 	}
-	if err := n.state.SetSlackMessage(ctx, in.ID, Message{channel, ts}); err != nil {
-		// Posting again because of this would be worse than an update that is lost with a restart.
+	n.remember(ctx, in, Message{channel, ts})
+	return nil
+}
+
+// message finds the message that tells of an incident.
+func (n *Notifier) message(ctx context.Context, incident string) (Message, bool, error) {
+	if msg, ok, _ := n.sent.SlackMessage(ctx, incident); ok { // memory has no errors
+		return msg, true, nil
+	}
+	return n.state.SlackMessage(ctx, incident)
+}
+
+func (n *Notifier) remember(ctx context.Context, in unship.Incident, msg Message) {
+	_ = n.sent.SetSlackMessage(ctx, in.ID, msg) // memory has no errors
+	if err := n.state.SetSlackMessage(ctx, in.ID, msg); err != nil {
 		n.log.Error("slack message not remembered; after a restart the incident is posted again", "incident", in.ID, "error", err)
 	}
-	return nil
 }
 
 func wrap(verb string, in unship.Incident, err error) error {

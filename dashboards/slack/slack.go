@@ -59,6 +59,7 @@ type Options struct {
 const (
 	defaultQueue = 1000
 	callTimeout  = 20 * time.Second
+	finishWithin = 5 * time.Second // after Run's context has ended, for the message on its way
 )
 
 // Notifier keeps Slack's messages up to date.
@@ -69,6 +70,7 @@ type Notifier struct {
 	state   State
 	log     *slog.Logger
 	waiting *queue
+	sent    Memory // by this process: what State could not keep is not posted twice
 	pace    pace
 }
 

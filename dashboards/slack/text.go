@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
+
+	"unship.dev"
 )
 
 // name makes hostile text harmless and short: one line, nothing that Slack
@@ -96,6 +98,7 @@ func round3(v float64) float64 {
 }
 
 func odds(e float64) string {
+	e = min(e, unship.MaxEValue)
 	if e >= 1e6 {
 		return fmt.Sprintf("more than %s million", count(uint64(e/1e6)))
 	}
