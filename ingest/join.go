@@ -1,12 +1,9 @@
 package ingest
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
-
-	"unship.dev"
 )
 
 // How spans of one trace that end in different windows find each other. A child
@@ -343,102 +340,10 @@ func compareCalls(a, b call) int {
 	return cmp.Or(cmp.Compare(a.trace[0], b.trace[0]), cmp.Compare(a.trace[1], b.trace[1]), cmp.Compare(a.id, b.id))
 }
 
-// keepForLater carries a span whose request may still end.
-func (j *joiner) keepForLater(p position) {
-	r, up := j.at(p), j.above[p]
-	if !up.open {
-		return
-	}
-	wait := int64(joinWindows)
-	if r.kind == kindServer && up.first {
-		wait = callerWindows
-	}
-	if j.window-r.end/j.length < wait {
-		j.carry = append(j.carry, j.group[p])
-	}
-}
-
-// carryOver replaces what waited. Beyond the bound the earliest go.
-func (j *joiner) carryOver(s *shard) {
-	if len(j.carry) > maxCarried {
-		slices.SortStableFunc(j.carry, func(a, b uint32) int {
-			return cmp.Compare(j.p.spans[b].end, j.p.spans[a].end)
-		})
-		j.carry = j.carry[:maxCarried]
-	}
-	var next pane
-	for _, i := range j.carry {
-		r := j.p.spans[i]
-		r.name = next.names.numberOf(j.name(&r))
-		if d := j.detail(&r); r.detail != 0 {
-			next.details = append(next.details, d)
-			r.detail = uint32(len(next.details))
-		}
-		next.spans = append(next.spans, r)
-	}
-	s.carried = next
-}
-
-// remember adds this window's calls to the recent ones. Beyond the bound whole
-// windows go, the oldest first.
-func (j *joiner) remember(s *shard) {
-	j.now.window = j.window
-	all := append(j.recent, j.now)
-	total := 0
-	for _, c := range all {
-		total += len(c.list)
-	}
-	for len(all) > 0 && (total > maxRecent || all[0].window <= j.window-joinWindows || len(all[0].list) == 0) {
-		total -= len(all[0].list)
-		all = all[1:]
-	}
-	s.recent = slices.Clone(all)
-}
-
 func (r *resource) compare(id identity) int {
 	return cmp.Or(
 		r.release.Compare(id.release),
 		strings.Compare(r.instance.ID, id.instance.ID),
 		strings.Compare(r.instance.Node, id.instance.Node),
 		strings.Compare(r.build, id.build))
-}
-
-// appendHex writes ids as people write them.
-func appendHex(b *bytes.Buffer, words ...uint64) {
-	const digits = "0123456789abcdef"
-	for _, w := range words {
-		for shift := 60; shift >= 0; shift -= 4 {
-			b.WriteByte(digits[w>>shift&15])
-		}
-	}
-}
-
-func (r *record) traceID() string {
-	var b bytes.Buffer
-	appendHex(&b, r.trace[0], r.trace[1])
-	return b.String()
-}
-
-func (r *record) spanID() string {
-	var b bytes.Buffer
-	appendHex(&b, r.id)
-	return b.String()
-}
-
-// sums are kept by operation and by whether it is the root of a trace inside a process.
-type sumKey struct {
-	resource, name uint32
-	root           bool
-}
-
-// sum is what one instance did under one name, as one shard saw it.
-type sum struct {
-	unship.Operation
-	failedIn, hereIn uint32 // serial of the last trace that counted
-	callers          map[uint32]*callerSum
-}
-
-type callerSum struct {
-	requests, here uint64
-	hereIn         uint32
 }

@@ -17,7 +17,7 @@ const (
 // appendMasked appends a name with everything that looks like an identifier
 // replaced, so that names stay few: numbers, UUIDs, hexadecimal strings of 8
 // and more, long random words, addresses. What follows a question mark goes.
-// Masking a name again changes nothing, unless it was cut.
+// Masking a name again changes nothing, unless it was cut or no UTF-8.
 func appendMasked(dst []byte, name string) []byte {
 	begin := len(dst)
 	for name != "" && len(dst)-begin <= maxName {

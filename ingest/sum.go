@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -11,6 +12,24 @@ import (
 
 // unknownCallee stands for what was called when nothing tells.
 const unknownCallee = "(unknown)"
+
+// sumKey keeps sums apart by operation and by whether it is the root of a trace inside a process.
+type sumKey struct {
+	resource, name uint32
+	root           bool
+}
+
+// sum is what one instance did under one name, as one shard saw it.
+type sum struct {
+	unship.Operation
+	failedIn, hereIn uint32 // serial of the last trace that counted
+	callers          map[uint32]*callerSum
+}
+
+type callerSum struct {
+	requests, here uint64
+	hereIn         uint32
+}
 
 // sum counts one request.
 func (j *joiner) sum(p position, children []child) {
@@ -179,4 +198,26 @@ func (j *joiner) exemplar(r *record, children []child) unship.Exemplar {
 	}
 	e.Error, e.Exception = cmp.Or(d.err, "error"), d.exception
 	return e
+}
+
+// appendHex writes ids as people write them.
+func appendHex(b *bytes.Buffer, words ...uint64) {
+	const digits = "0123456789abcdef"
+	for _, w := range words {
+		for shift := 60; shift >= 0; shift -= 4 {
+			b.WriteByte(digits[w>>shift&15])
+		}
+	}
+}
+
+func (r *record) traceID() string {
+	var b bytes.Buffer
+	appendHex(&b, r.trace[0], r.trace[1])
+	return b.String()
+}
+
+func (r *record) spanID() string {
+	var b bytes.Buffer
+	appendHex(&b, r.id)
+	return b.String()
 }
