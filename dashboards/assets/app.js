@@ -55,7 +55,10 @@ const on = {
   lost(e) {
     loaded = false; // what changed meanwhile is read again
     pulse(false);
-    if (e.status === 401 || e.status === 403) trouble(e);
+    if (e.status === 401 || e.status === 403) {
+      byId("pulse").replaceChildren();
+      trouble(e);
+    }
   },
 };
 

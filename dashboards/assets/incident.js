@@ -103,7 +103,7 @@ function decision(i) {
     h("p", {}, h("strong", {}, words(d.verdict || "none yet")), d.mode && ` in mode ${words(d.mode)}`, d.policy && `, policy ${d.policy}`, known(d.at) && [", ", time(d.at)]),
     d.gates?.length > 0 && h("ul", { class: "plain gates" }, d.gates.map((g) => h("li", {}, pill(g.result), h("span", {}, h("strong", {}, words(g.name)), " ", g.why)))),
     i.plan?.length > 0 && [h("h3", {}, "Plan"), h("ol", {}, i.plan.map((s) => h("li", {}, h("strong", {}, s.action), " ", s.summary, h("span", { class: "small" }, s.reversible ? "reversible" : "not reversible", s.at_risk && `; at risk: ${s.at_risk}`))))],
-    i.actions?.length > 0 && [h("h3", {}, "Done"), h("ul", { class: "plain gates" }, i.actions.map((a) => h("li", {}, pill(a.result), h("span", {}, h("strong", {}, `${a.step}. ${a.action}`), " ", a.detail, h("span", { class: "small" }, clock(a.started_at), known(a.ended_at) && ` to ${clock(a.ended_at)}`)))))]);
+    i.actions?.length > 0 && [h("h3", {}, "What was done"), h("ul", { class: "plain gates" }, i.actions.map((a) => h("li", {}, pill(a.result), h("span", {}, h("strong", {}, `${a.step}. ${a.action}`), " ", a.detail, h("span", { class: "small" }, clock(a.started_at), known(a.ended_at) && ` to ${clock(a.ended_at)}`)))))]);
 }
 
 function suspects(i) {
