@@ -43,9 +43,9 @@ func TestTheGateWaitsForAVerdict(t *testing.T) {
 		src, h := full(t)
 		began := time.Now()
 		go func() {
-			time.Sleep(30 * time.Second)
+			<-time.After(30 * time.Second)
 			src.PutRelease(dashboardstest.Release()) // nothing new: the gate waits on
-			time.Sleep(30 * time.Second)
+			<-time.After(30 * time.Second)
 			r := dashboardstest.Release()
 			r.Verdict, r.Why = unship.Healthy, "no worse"
 			src.PutRelease(r)
@@ -152,18 +152,18 @@ func TestEventsTellWhatChangedAndNothingElse(t *testing.T) {
 			r.Why = "changed\nin two lines"
 			src.PutRelease(r)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if got := c.take(); strings.Count(got, "event: release\n") != 1 || strings.Contains(got, "event: incident") || !strings.Contains(got, `changed\nin two lines`) {
 			t.Errorf("after a burst of one release: %q", got)
 		}
 		src.PutIncident(dashboardstest.Resolved())
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if got := c.take(); strings.Count(got, "event: incident\n") != 1 || strings.Contains(got, "event: release") {
 			t.Errorf("after a changed incident: %q", got)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if got := strings.Count(c.take(), "event: status\n"); got != 4 {
 			t.Errorf("%d heartbeats in a minute; want 4", got)
