@@ -173,6 +173,22 @@ func (b *builder) failures(s *service) float64 {
 	return sum / s.rate
 }
 
+// needed makes the callers of a service depend on it: no answer of theirs comes
+// about without it, and no second attempt hides a failure. Faults that only
+// callers can notice would otherwise harm nobody.
+func (b *builder) needed(s *service) *service {
+	for _, from := range b.services {
+		for _, op := range from.ops {
+			for i := range op.calls {
+				if c := &op.calls[i]; c.to.service == s {
+					c.optional, c.retry = false, false
+				}
+			}
+		}
+	}
+	return s
+}
+
 // callee chooses a callee of a service, the one it calls most, not through a queue.
 func (b *builder) callee(s *service) *service {
 	rates := map[*service]float64{}

@@ -82,7 +82,7 @@ func rejectsOneApp(b *builder) {
 
 func poisonedCallee(b *builder) {
 	s := b.caller(40)
-	callee := b.callee(s)
+	callee := b.needed(b.callee(s))
 	r := b.canaryOf(s, b.at(), 20)
 	b.add(effect{from: r.at, where: calledBy(r, callee), fail: .25, exception: "java.lang.IllegalArgumentException"})
 	b.blame(r, "poisoned calls", r.at)
@@ -92,7 +92,7 @@ func poisonedCallee(b *builder) {
 }
 
 func badAnswer(b *builder) {
-	r := b.canaryOf(b.behind(30), b.at(), 20)
+	r := b.canaryOf(b.needed(b.behind(30)), b.at(), 20)
 	b.add(effect{from: r.at, where: onRelease(r), misread: .2})
 	b.blame(r, "unreadable answers", r.at)
 }
@@ -125,7 +125,7 @@ func oneGuilty(b *builder) {
 }
 
 func silentCrash(b *builder) {
-	r := b.canaryOf(b.behind(25), b.at(), 15)
+	r := b.canaryOf(b.needed(b.behind(25)), b.at(), 15)
 	from := r.at + 20*time.Second
 	b.add(effect{from: from, where: onRelease(r), silent: true})
 	b.blame(r, "crash without a word", from)
