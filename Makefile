@@ -31,7 +31,7 @@ test-e2e: build ## the whole program: Collector, kill -9, restart, both demos
 	$(GO) test -count=1 -timeout 20m ./cmd/e2e/...
 
 test-browser: ## the page in a real Chromium (installs it with apt, as root)
-	$(GO) test -count=1 -timeout 10m ./dashboards/browsertest/...
+	$(GO) test -count=1 -timeout 10m ./dashboards/browsertest -install
 
 race: ## unit tests under the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval)

@@ -100,10 +100,13 @@ func (p *Program) incidentAnswer(c *client, kind, short string) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body := map[string]string{"by": by, "comment": comment}
-			var i unship.Incident
-			if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/incidents/"+url.PathEscape(args[0])+"/"+kind, nil, body, &i); err != nil {
+			var got struct {
+				Incident unship.Incident `json:"incident"`
+			}
+			if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/incidents/"+url.PathEscape(args[0])+"/"+kind, nil, body, &got); err != nil {
 				return missing(err)
 			}
+			i := got.Incident
 			fmt.Fprintf(p.Out, "%s: %s: %s\n", i.ID, i.Status, i.Title)
 			return nil
 		},

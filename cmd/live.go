@@ -36,6 +36,8 @@ type live struct {
 	slack  *slack.Notifier // nil: not configured
 	bell   dashboards.Bell
 
+	holdUntil time.Time // until then windows stay open for what senders kept during a restart
+
 	inbox   chan message
 	working sync.WaitGroup // decisions being carried out
 	started time.Time
@@ -120,29 +122,36 @@ func (l *live) recall(ctx context.Context) error {
 	if err := l.pipe.Restore(func(name string) ([]byte, error) { return l.store.State(ctx, name) }); err != nil {
 		return err
 	}
-	var last unship.Tick
 	for t, err := range l.store.Ticks(ctx, time.Time{}) {
 		if err != nil {
 			return fmt.Errorf("read closed ticks: %w", err)
 		}
 		l.pipe.Reobserve(t)
-		last = t
+		l.agg.Remember(t)
 	}
 	if err := l.resume(ctx); err != nil {
 		return err
 	}
-	if !last.End.IsZero() {
-		l.agg.Resume(last.End)
+	if end := l.pipe.JudgedUntil(); !end.IsZero() {
+		l.agg.Resume(end)
+		l.agg.Hold(true)
+		l.holdUntil = l.started.Add(min(max(time.Since(end), leastHold), mostHold))
 	}
 	return l.recallPending()
 }
 
-// resume reminds detect of what is being verified.
+// After a restart senders hand in what they kept meanwhile, late and beside what
+// is new. For as long as the service was away, within these bounds, windows stay
+// open for it: a Collector tries again after 5 to 30 seconds.
+const leastHold, mostHold = 5 * time.Second, 30 * time.Second
+
+// resume reminds detect of what is being verified, and people of what is open.
 func (l *live) resume(ctx context.Context) error {
 	for _, i := range l.pipe.Incidents() {
 		if i.Status.Ended() {
 			continue
 		}
+		l.tellOf(i)
 		decisions, err := l.store.Decisions(ctx, i.ID)
 		if err != nil {
 			return fmt.Errorf("read decisions about incident %s: %w", i.ID, err)
@@ -172,6 +181,9 @@ func (l *live) run(ctx context.Context) error {
 		case m := <-l.inbox:
 			l.hear(ctx, m)
 		case <-poll.C:
+			if time.Now().After(l.holdUntil) {
+				l.agg.Hold(false)
+			}
 			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness); ok {
 				l.agg.Advance(to)
 			}

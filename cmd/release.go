@@ -181,6 +181,9 @@ func (p *Program) releaseGate(c *client) *cobra.Command {
 type answer struct {
 	Verdict unship.Verdict `json:"verdict"`
 	Why     string         `json:"why"`
+	Release struct {
+		Done bool `json:"done"` // the watch is over: no other verdict will follow
+	} `json:"release"`
 }
 
 // gate asks until there is a verdict or the time is up. A server that restarts
@@ -209,7 +212,7 @@ func (p *Program) gate(ctx context.Context, c *client, query url.Values, wait ti
 			return &statusError{status: exitFailed}
 		case unship.Unknown, unship.Inconclusive:
 		}
-		if left == 0 || ctx.Err() != nil {
+		if left == 0 || last.Release.Done || ctx.Err() != nil {
 			fmt.Fprintf(p.Out, "cannot tell: %s\n", last.Why)
 			return &statusError{status: exitUnknown}
 		}

@@ -130,3 +130,25 @@ func operation(t testing.TB, ticks []unship.Tick, service, name string) unship.O
 	}
 	return sum
 }
+
+// While held, the watermark stays where it is: what senders kept during a
+// restart finds its window open, beside data that is newer than the lateness.
+func TestHoldKeepsWindowsOpen(t *testing.T) {
+	a := newAggregator(t)
+	at := func(id uint64, d time.Duration) testSpan {
+		return testSpan{service: "ledger", version: "1", pod: "p", trace: id, id: id, kind: ptrace.SpanKindServer, name: "GET /x", from: d, to: d + 1}
+	}
+	a.Hold(true)
+	send(t, a, at(1, time.Minute))
+	send(t, a, at(2, time.Second))
+	if got := a.Take(); len(got) != 0 {
+		t.Errorf("held, %d ticks closed", len(got))
+	}
+	a.Hold(false)
+	if got := a.Take(); len(got) != 1 || len(got[0].Windows) != 1 {
+		t.Errorf("let go, %d ticks closed; want that of the span that was kept", len(got))
+	}
+	if late := a.Stats().Late; late != 0 {
+		t.Errorf("%d spans are late", late)
+	}
+}

@@ -187,7 +187,7 @@ func (a *Aggregator) index(t int64) int64 {
 // follow moves the watermark to the lateness behind the latest time, and never
 // into the slack below the ceiling. Aggregator.mu must be held.
 func (a *Aggregator) follow() {
-	if a.maxTime == 0 {
+	if a.maxTime == 0 || a.held {
 		return
 	}
 	latest := a.maxTime
@@ -200,6 +200,15 @@ func (a *Aggregator) follow() {
 func (a *Aggregator) raise(watermark int64) {
 	a.watermark = max(a.watermark, watermark)
 	a.open.Store(max(a.open.Load(), a.index(watermark)))
+}
+
+// Hold keeps the watermark where it is, whatever comes, or lets it follow again.
+// A live caller holds it after a restart, while senders hand in what they kept.
+func (a *Aggregator) Hold(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = on
+	a.follow()
 }
 
 // Advance moves the watermark forward to a time without data: everything that

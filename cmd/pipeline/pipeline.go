@@ -66,7 +66,7 @@ func (p *Pipeline) Tick(t unship.Tick) Result {
 	p.at, p.end = t.Closed, t.End
 	assessment := p.detector.Observe(t, t.Releases, p.policies)
 	p.outage = assessment.Outage
-	r := p.step(decide.Input{At: p.at, Releases: t.Releases, Assessment: &assessment})
+	r := p.step(decide.Input{At: p.at, Releases: t.Releases, Assessment: &assessment, Tick: &t})
 	r.Tick = &t
 	return r
 }
