@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ func Process(ctx context.Context, args []string) error {
 		if err := json.Unmarshal([]byte(settings), &c); err != nil {
 			return fmt.Errorf("read settings of service: %w", err)
 		}
+		runtime.GOMAXPROCS(1) // many small processes share the machine
 		return shop.Run(ctx, c, func(addr string) { announce(addresses{c.Service: addr}) })
 	case roleProxy:
 		return runProxy(ctx, strings.Split(settings, ","))

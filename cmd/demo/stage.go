@@ -47,12 +47,12 @@ func (r release) String() string { return r.service + " " + r.version }
 var (
 	goodRelease     = release{"catalog", "1.5.0", nil}
 	innocentRelease = release{"orders", "3.2.0", nil}
-	badRelease      = release{"payments", "2.4.0", &shop.Fault{Operation: "POST /charges", Errors: 0.09, Slower: 1.8}}
+	badRelease      = release{"payments", "2.4.0", &shop.Fault{Operation: "POST /charges", Errors: 0.10, Slower: 1.3}}
 )
 
 // rate is how many requests users make in a second. Somewhat less than half of
 // them check out, two fifths of which come to a canary of payments.
-const rate = 125
+const rate = 140
 
 // open starts everything and lets the users in.
 func (d *director) open(ctx context.Context) (err error) {

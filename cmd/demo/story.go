@@ -17,7 +17,7 @@ import (
 const (
 	warmUp    = 22 * time.Second // traffic before the first release
 	apart     = 8 * time.Second  // between the good release and the other two
-	patience  = 80 * time.Second // from the bad release to the verified recovery
+	patience  = 85 * time.Second // from the bad release to the verified recovery
 	glance    = 300 * time.Millisecond
 	statusGap = 6 * time.Second // between two lines about how things are going
 )
@@ -136,16 +136,16 @@ func (d *director) tell(i unship.Incident) {
 		return
 	}
 	s := i.Suspects[0]
-	once("found", true, bad, "FOUND: %s %s is guilty with probability %.3f. %s", s.Service, s.Version, s.Probability, i.Title)
+	once("found", true, bad, "FOUND: %s %s is guilty with probability %.3f: %s", s.Service, s.Version, s.Probability, i.Title)
 	for _, e := range i.Exonerated {
 		once("free"+e.Service, true, plain, "       not guilty: %s %s (%s)", e.Service, e.Version, e.Why)
 	}
-	once("decided", i.Decision.Verdict != "", bold, "DECIDED: %s. %s", i.Decision.Verdict, i.Decision.Why)
+	once("decided", i.Decision.Verdict != "", bold, "DECIDED: %s: %s", i.Decision.Verdict, i.Decision.Why)
 	for _, a := range i.Actions {
 		once(fmt.Sprint("act", a.Step, a.Result), !a.EndedAt.IsZero(), bold, "STEP %d %s: %s", a.Step, a.Result, a.Detail)
 	}
 	once("mitigated", i.Status == unship.StatusMitigated, plain, "       now verifying that this helped")
-	once("ended", i.Status.Ended(), good, "%s. %s", ended(i.Status), i.Recovery.Why)
+	once("ended", i.Status.Ended(), good, "%s: %s", ended(i.Status), i.Recovery.Why)
 	if blames(i, badRelease) {
 		d.clock(i)
 	}
@@ -155,7 +155,7 @@ func ended(s unship.Status) string {
 	if s == unship.StatusResolved {
 		return "RECOVERED"
 	}
-	return "ENDED: " + string(s)
+	return "ENDED (" + string(s) + ")"
 }
 
 // clock keeps when the incident was found, acted on and over, as people would see it.

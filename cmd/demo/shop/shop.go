@@ -8,8 +8,8 @@
 //	                          → queue ⇢ shipping → store
 //
 // [Run] is one instance of one service: a process of its own in the demo.
-// Work is waiting: it takes a few milliseconds and no CPU. Now and then an
-// operation fails, as everywhere; a release can be made worse by a [Fault].
+// Work is waiting: it takes a few milliseconds and no CPU. Now and then it
+// fails, as everywhere; a release can be made worse by a [Fault].
 package shop
 
 import (

@@ -52,12 +52,20 @@ func plain(a answer) http.Handler {
 	})
 }
 
-// usual is how often an operation's own work fails with nothing wrong.
-const usual = 0.001
+// usual is how often a service's own work fails with nothing wrong.
+func usual(service string) float64 {
+	switch service {
+	case "catalog":
+		return 0.003
+	case "cart":
+		return 0.01
+	}
+	return 0
+}
 
 // work does an operation's own work: it waits for about the given time, and may fail.
 func (i *instance) work(ctx context.Context, operation string, about time.Duration) error {
-	slower, errs := 1.0, 0.0
+	slower, errs, lost := 1.0, 0.0, usual(i.Service)
 	if f := i.Fault; f != nil && f.Operation == operation {
 		slower, errs = f.Slower, f.Errors
 	}
@@ -69,7 +77,7 @@ func (i *instance) work(ctx context.Context, operation string, about time.Durati
 		message := fmt.Sprintf("amount %d.%03d has three decimals", rand.IntN(90)+10, rand.IntN(900)+100)
 		i.telemetry.exception(ctx, "money.PrecisionError", message)
 		return &failure{http.StatusInternalServerError, FailedByFault, message}
-	case p < errs+usual:
+	case p < errs+lost:
 		i.telemetry.exception(ctx, "io.ConnectionReset", "connection reset by peer")
 		return &failure{http.StatusInternalServerError, FailedAsUsual, "connection reset by peer"}
 	}
