@@ -122,8 +122,12 @@ func readAnswer(w http.ResponseWriter, r *http.Request) (a unship.Answer, err er
 		}
 		d := json.NewDecoder(strings.NewReader(string(body)))
 		d.DisallowUnknownFields()
-		if err := d.Decode(&in); err != nil || d.More() {
-			return a, fmt.Errorf(`the body is not {"by":"…","comment":"…"} (%v)`, err)
+		err := d.Decode(&in)
+		if err == nil && d.More() {
+			err = errors.New("something follows it")
+		}
+		if err != nil {
+			return a, fmt.Errorf(`the body is not {"by":"…","comment":"…"}: %w`, err)
 		}
 	}
 	a.By, a.Comment = signed(plain(in.By), holder(r.Context())), plain(in.Comment)

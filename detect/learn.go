@@ -161,7 +161,7 @@ const (
 
 // addHarmless sets up the early all-clear: failures and the 90 % quantile.
 func (c *comparison) addHarmless(s *stream) {
-	at := -1
+	var at int
 	switch {
 	case s.signal.kind == unship.SignalErrorRatio:
 		at = 0

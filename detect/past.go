@@ -274,9 +274,6 @@ func (p *past) without(out map[*instance]bool, t int32) float64 {
 	return again.release.LogE()
 }
 
-// share is the stream's part of the release's evidence, as a logarithm.
-func (s *shiftStream) share() float64 { return math.Log(s.weight) + s.shift.LogA() }
-
 // outsiders says whether enough of the traffic comes from known callers that
 // are not being released: then failures are counted from them alone.
 func (w *watch) outsiders(h history) bool {

@@ -180,7 +180,6 @@ func TestManyOperationsStayBounded(t *testing.T) {
 	if op.Requests != 100_000-200 {
 		t.Errorf("%d requests in the overflow", op.Requests)
 	}
-	last = nil
 	a.Flush()
 	if grown := inUse() - before; grown > 16<<20 {
 		t.Errorf("%d MiB kept after everything was closed", grown>>20)

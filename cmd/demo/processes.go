@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -115,7 +116,10 @@ func (ps *processes) watch(p *process, stdout io.Reader) {
 	asked := p.asked
 	ps.mu.Unlock()
 	if !asked {
-		ps.died(fmt.Errorf("process %s ended by itself (%v); see %s", p.name, err, ps.log(p.name)))
+		if err == nil {
+			err = errors.New("exit status 0")
+		}
+		ps.died(fmt.Errorf("process %s ended by itself: %w; see %s", p.name, err, ps.log(p.name)))
 	}
 }
 

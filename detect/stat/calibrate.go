@@ -11,7 +11,10 @@ import (
 type Cells struct{ N, Y [][]int32 }
 
 // blockLengths gives the scales, in windows, at which dispersion is measured.
-func blockLengths() [9]int { return [...]int{1, 2, 4, 8, 16, 32, 64, 128, 360} }
+func blockLengths() [blockCount]int { return [...]int{1, 2, 4, 8, 16, 32, 64, 128, 360} }
+
+// blockCount is how many block lengths there are.
+const blockCount = 9
 
 // The default prior and how much data it is worth.
 const (
@@ -50,8 +53,7 @@ type Prior struct {
 // Add pools one service's calibration.
 func (p *Prior) Add(c *Calibration) {
 	if p.DF == nil {
-		n := len(blockLengths())
-		p.Chi2, p.DF = make([]float64, n), make([]float64, n)
+		p.Chi2, p.DF = make([]float64, blockCount), make([]float64, blockCount)
 	}
 	for i := range c.DF {
 		p.Chi2[i] += c.Chi2[i]

@@ -129,7 +129,7 @@ func table(c *Calibration, cells Cells, k, w int) (t Table) {
 // noise gives a calibration of instances that scatter by phi and do not differ.
 func noise(phi float64) *Calibration {
 	c := &Calibration{noRate: noRate}
-	for range blockLengths() {
+	for range blockCount {
 		c.PhiS = append(c.PhiS, phi)
 	}
 	return c

@@ -92,7 +92,7 @@ func FuzzSplit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer closer.Close() //nolint:errcheck // nothing is behind it
+		defer closer.Close()
 		for range 1 << 16 {
 			msg, err := split.next()
 			if errors.Is(err, io.EOF) || err != nil && !errors.Is(err, errTooLong) {

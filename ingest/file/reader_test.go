@@ -90,7 +90,7 @@ func TestStrictStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it only reads
+	defer r.Close()
 	if _, err := r.Next(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestProgressReachesTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it only reads
+	defer r.Close()
 	for err == nil {
 		_, err = r.Next(context.Background())
 	}

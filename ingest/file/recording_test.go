@@ -116,7 +116,7 @@ func readAll(t *testing.T, opts Options, paths ...string) (items []Item, ceiling
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // it only reads
+	defer r.Close()
 	for {
 		item, err := r.Next(context.Background())
 		if errors.Is(err, io.EOF) {

@@ -71,7 +71,7 @@ func (s *stream) fill(ctx context.Context) error {
 // run decodes the file until its end, or until ctx is done.
 func (s *stream) run(ctx context.Context) {
 	defer close(s.out)
-	defer s.file.Close() //nolint:errcheck // read only: nothing can be lost
+	defer s.file.Close()
 	var ahead []entry
 	bytesAhead := 0
 	send := func() bool {
@@ -129,7 +129,7 @@ func (s *stream) decode(yield func(entry) bool) bool {
 	if err != nil {
 		return yield(s.broken(1, err))
 	}
-	defer closer.Close() //nolint:errcheck // read only: nothing can be lost
+	defer closer.Close()
 	_, isText := split.(*lines)
 	for line := 1; ; line++ {
 		raw, err := split.next()

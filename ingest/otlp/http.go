@@ -97,12 +97,11 @@ func contentType(e Encoding) string {
 
 // answerError answers with a google.rpc.Status in the request's encoding.
 func (s *Server) answerError(w http.ResponseWriter, encoding Encoding, err error) {
-	st, code := status.Convert(err), http.StatusInternalServerError
+	st := status.Convert(err)
+	code := httpCode(st.Code())
 	var own httpError
 	if errors.As(err, &own) {
 		code, st = own.code, status.New(codeOf(own.code), printable(own.Error()))
-	} else {
-		code = httpCode(st.Code())
 	}
 	marshal := proto.Marshal
 	if encoding == JSON {

@@ -257,7 +257,7 @@ func (l *Log) replay(path string, fn func(signal, encoding string, body []byte) 
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // read only: nothing can be lost
+	defer f.Close()
 	return read(f, l.opts.OnDamage, path, fn)
 }
 

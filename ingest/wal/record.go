@@ -209,7 +209,7 @@ func inspect(path string) (segment, uint64, error) {
 	if err != nil {
 		return segment{}, 0, err
 	}
-	defer f.Close() //nolint:errcheck // read only: nothing can be lost
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return segment{}, 0, err
@@ -270,7 +270,7 @@ func readableEnd(path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() //nolint:errcheck // read only: nothing can be lost
+	defer f.Close()
 	w := walker{r: bufio.NewReaderSize(f, 256<<10), path: path}
 	for {
 		if _, _, err := w.next(); errors.Is(err, io.EOF) {
