@@ -135,7 +135,7 @@ func idempotencyKey(v protocol.Verb, r actions.Request) string {
 // unreachable says what it means that no answer came. Where not even a
 // connection was made, nothing can have happened.
 func unreachable(err error) error {
-	var cause error = err
+	cause := err
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		cause = u.Err // the address stands in the message already
 	}
