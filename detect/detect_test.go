@@ -61,6 +61,7 @@ func TestFaultyReleasesAreFound(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(3) {
 				s := newSimulation(seed + 100)
 				c.build(s)

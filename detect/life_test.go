@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheGuiltyOneOfTwoReleases(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		s := newSimulation(seed + 300)
 		s.canary("checkout", simStart, 2)
@@ -62,6 +63,7 @@ func assess(t *testing.T, seed uint64, change func(*unship.Tick)) []unship.Asses
 }
 
 func TestTheSameTicksGiveTheSameAssessments(t *testing.T) {
+	t.Parallel()
 	as := assess(t, 7, func(*unship.Tick) {})
 	again := assess(t, 7, func(*unship.Tick) {})
 	if d := cmp.Diff(as, again); d != "" {
@@ -74,6 +76,7 @@ func TestTheSameTicksGiveTheSameAssessments(t *testing.T) {
 }
 
 func TestALateFaultIsShownAsItIsNow(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(11)
 	s.canary("cart", simStart, 2)
 	s.harm("cart", "1.1.0", "", simStart+72, effect{errors: .1})
@@ -87,6 +90,7 @@ func TestALateFaultIsShownAsItIsNow(t *testing.T) {
 }
 
 func TestAReleaseMayBeToldLate(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(12)
 	v := s.canary("cart", simStart, 2)
 	v.releases[simStart+6] = v.releases[simStart]
@@ -98,6 +102,7 @@ func TestAReleaseMayBeToldLate(t *testing.T) {
 }
 
 func TestARollbackIsNotJudged(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(1)
 	v := s.canary("cart", simStart, 2)
 	r := v.releases[simStart]
@@ -111,6 +116,7 @@ func TestARollbackIsNotJudged(t *testing.T) {
 }
 
 func TestSilenceIsNoVerdict(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(1)
 	s.canary("cart", simStart, 2)
 	s.silent = func(i *simInstance, t int) bool {
@@ -141,6 +147,7 @@ func TestSilenceIsNoVerdict(t *testing.T) {
 }
 
 func TestLittleTrafficIsInconclusive(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(2)
 	v := s.canary("cart", simStart, 1)
 	s.mix = func(i *simInstance, _ string) float64 {
@@ -157,6 +164,7 @@ func TestLittleTrafficIsInconclusive(t *testing.T) {
 }
 
 func TestDismissEndsTheWatch(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(3)
 	s.canary("cart", simStart, 2)
 	s.harm("cart", "1.1.0", "", simStart, effect{errors: .2})
@@ -181,6 +189,7 @@ func TestDismissEndsTheWatch(t *testing.T) {
 }
 
 func TestTicksMustFollowOneAnother(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(4)
 	d, err := New(Options{})
 	if err != nil {
@@ -196,6 +205,7 @@ func TestTicksMustFollowOneAnother(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{{Window: time.Millisecond}, {History: 3}, {Services: -1}, {Instances: -1}} {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "want") {
 			t.Errorf("New(%+v): error %v; want one that says what is wanted", o, err)
@@ -204,6 +214,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestWhatIsOldIsForgotten(t *testing.T) {
+	t.Parallel()
 	s := newSimulation(5)
 	s.windows = simStart + 100
 	s.canary("cart", 20, 2).stop("1.0.0", 30)
@@ -253,9 +264,13 @@ func BenchmarkObserve(b *testing.B) {
 	for _, x := range d.watches {
 		streams += len(x.conc.streams)
 	}
-	k, _ := s.tick(w)
+	ticks := make([]unship.Tick, 100) // the same window again and again would be evidence
+	for i := range ticks {
+		ticks[i], _ = s.tick(w)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
+		k := ticks[w%len(ticks)]
 		k.Start, k.End, k.Closed = simTime(w), simTime(w+1), simTime(w+3)
 		d.Observe(k, nil, rules.Set{s.policy})
 		w++

@@ -75,6 +75,7 @@ func TestRecovery(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(3) {
 				s := newSimulation(seed + 200)
 				c.build(s)
