@@ -1,8 +1,8 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -58,18 +58,15 @@ func checkActions(policies []rules.Policy, registry *actions.Registry, d *docume
 	for i, p := range policies {
 		for k, s := range specs(p) {
 			if s.Kind == "" {
-				continue
-			}
-			_, err := registry.New(s)
-			if err == nil {
-				continue
+				continue // told already
 			}
 			at := fmt.Sprintf("policies[%d].actions[%d]", i, k)
-			var m *actions.Mistake
-			if errors.As(err, &m) {
-				d.WrongAt(m.Line, m.Column, at+".with", "%s", m.What)
-			} else {
-				d.Wrong(at+".kind", "%v", err)
+			for _, m := range registry.Check([]actions.Spec{s}) {
+				if s.Line == 0 || strings.HasPrefix(m.What, "unknown action kind") {
+					d.Wrong(at+".kind", "%s", m.What)
+				} else {
+					d.WrongAt(m.Line, m.Column, at+".with", "%s", m.What)
+				}
 			}
 		}
 	}

@@ -1,9 +1,11 @@
 package cmd_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/signal"
+	"reflect"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -32,4 +34,46 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	if status := p.Run(ctx, args); status != 0 {
 		t.Errorf("serve with an ended context exits with %d", status)
 	}
+}
+
+func TestTheExampleConfigurationIsValid(t *testing.T) {
+	p := &cmd.Program{Actions: builtin.Factories(), Out: t.Output(), Err: t.Output(), Env: os.LookupEnv}
+	if status := p.Run(t.Context(), []string{"check", "-c", "../deploy/unship.yaml"}); status != 0 {
+		t.Errorf("check exits with %d", status)
+	}
+}
+
+// TestEverySettingIsDocumented: what check knows stands in docs/CONFIGURATION.md and in the example.
+func TestEverySettingIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/CONFIGURATION.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../deploy/unship.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range settings(reflect.TypeFor[cmd.Config]()) {
+		for name, text := range map[string][]byte{"docs/CONFIGURATION.md": doc, "deploy/unship.yaml": example} {
+			if !bytes.Contains(text, []byte(key)) {
+				t.Errorf("%s does not mention %q", name, key)
+			}
+		}
+	}
+}
+
+// settings lists the keys of a configuration type and of all below it.
+func settings(typ reflect.Type) (keys []string) {
+	for typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(typ) {
+		if key := f.Tag.Get("yaml"); key != "" {
+			keys = append(append(keys, key), settings(f.Type)...)
+		}
+	}
+	return keys
 }

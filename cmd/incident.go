@@ -22,7 +22,7 @@ func (p *Program) incident() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "incident",
 		Short: "List, read and answer incidents",
-		Args:  cobra.NoArgs,
+		RunE:  group,
 	}
 	c.flags(p, cmd)
 	cmd.AddCommand(p.incidentList(c), p.incidentShow(c),

@@ -84,6 +84,14 @@ func failed(err error) error {
 	return &statusError{exitFailed, err}
 }
 
+// group is what a command does that only holds others.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return cmd.Help()
+}
+
 func (p *Program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "unship",
@@ -96,7 +104,7 @@ Start with "unship demo", or "unship serve" and a Collector's otlp exporter
 pointed at port 4317.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		RunE:          group,
 	}
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)

@@ -19,7 +19,7 @@ func (p *Program) release() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release",
 		Short: "Announce releases, list them, and ask whether one is healthy",
-		Args:  cobra.NoArgs,
+		RunE:  group,
 	}
 	c.flags(p, cmd)
 	cmd.AddCommand(p.releaseAnnounce(c), p.releaseList(c), p.releaseShow(c), p.releaseGate(c))

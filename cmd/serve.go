@@ -45,7 +45,11 @@ UNSHIP_LISTEN_OTLP_GRPC, UNSHIP_LISTEN_OTLP_HTTP, UNSHIP_STATE), then the flags.
 			if err != nil {
 				return err
 			}
-			return failed(p.runServe(cmd.Context(), c, log))
+			err = p.runServe(cmd.Context(), c, log)
+			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // asked to end while it was starting
+			}
+			return failed(err)
 		},
 	}
 	f := cmd.Flags()

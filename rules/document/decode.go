@@ -53,7 +53,8 @@ var secretKey = regexp.MustCompile(`(?im)^(\s*-?\s*["']?[a-z_]*(?:secret|token|p
 // hidden unless they name an environment variable.
 func (r Raw) Masked() []byte {
 	return secretKey.ReplaceAllFunc(r.Shown, func(line []byte) []byte {
-		if bytes.Contains(line, []byte("${env:")) {
+		value := secretKey.FindSubmatch(line)[2]
+		if bytes.Contains(value, []byte("${env:")) || value[0] == '{' { // only named: a variable, or {env: …} and {file: …}
 			return line
 		}
 		return secretKey.ReplaceAll(line, []byte("${1}(secret)"))

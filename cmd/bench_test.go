@@ -1,0 +1,98 @@
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"unship.dev/actions/builtin"
+	"unship.dev/cmd"
+	"unship.dev/cmd/eval/scenario"
+	"unship.dev/ingest/file"
+)
+
+// BenchmarkReplay replays one recording in each form: bytes are those of the
+// uncompressed file, so that MB/s can be compared between machines.
+func BenchmarkReplay(b *testing.B) {
+	kinds, err := scenario.Select("canary-errors")
+	if err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	if _, err := scenario.Generate(dir, kinds[0], scenario.Options{Seed: 1}); err != nil {
+		b.Fatal(err)
+	}
+	protobuf, json := forms(b, dir)
+	for name, path := range map[string]string{"protobuf": protobuf, "json": json} {
+		b.Run(name, func(b *testing.B) {
+			info, err := os.Stat(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(info.Size())
+			for b.Loop() {
+				p := &cmd.Program{Actions: builtin.Factories(), Out: io.Discard, Err: io.Discard, Env: os.LookupEnv}
+				if status := p.Run(context.Background(), []string{"replay", "-o", "json", path}); status != 0 {
+					b.Fatalf("replay exits with %d", status)
+				}
+			}
+		})
+	}
+}
+
+// forms writes a recording as one plain file of length-prefixed protobuf and one of JSON lines.
+func forms(b *testing.B, dir string) (protobuf, json string) {
+	r, err := file.Open([]string{dir}, file.Options{Strict: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	var pb, lines bytes.Buffer
+	for {
+		i, err := r.Next(b.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, j := encode(b, i)
+		if p == nil {
+			continue
+		}
+		pb.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p))))
+		pb.Write(p)
+		lines.Write(append(j, '\n'))
+	}
+	out := b.TempDir()
+	protobuf, json = filepath.Join(out, "all.pb"), filepath.Join(out, "all.jsonl")
+	if err := errors.Join(os.WriteFile(protobuf, pb.Bytes(), 0o600), os.WriteFile(json, lines.Bytes(), 0o600)); err != nil {
+		b.Fatal(err)
+	}
+	return protobuf, json
+}
+
+func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
+	var err1, err2 error
+	switch i.Kind {
+	case file.KindTraces:
+		protobuf, err1 = (&ptrace.ProtoMarshaler{}).MarshalTraces(i.Traces)
+		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(i.Traces)
+	case file.KindLogs:
+		protobuf, err1 = (&plog.ProtoMarshaler{}).MarshalLogs(i.Logs)
+		json, err2 = (&plog.JSONMarshaler{}).MarshalLogs(i.Logs)
+	case file.KindMetrics, file.KindAnnouncements, file.KindNone:
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		b.Fatal(err)
+	}
+	return protobuf, json
+}
