@@ -15,7 +15,7 @@ import (
 // TestGate: a pipeline learns of a faulty release by exit status 1, of a healthy
 // one by 0, of one that nobody has heard of by 3; and people answer incidents.
 func TestGate(t *testing.T) {
-	faulty, healthy := "canary-errors", "good-canary"
+	faulty, healthy := "canary-errors", "warm-up" // a harmless canary, cold at first
 	for kind, want := range map[string]int{faulty: 1, healthy: 0} {
 		t.Run(kind, func(t *testing.T) {
 			dir := recording(t, kind, scenario.Options{Seed: 5, History: 4 * time.Minute, After: 8 * time.Minute})
