@@ -75,14 +75,7 @@ func all(operation string) string {
 
 // examples shows traces and log lines that a person can look up.
 func (p *page) examples(in unship.Incident) {
-	var lines []string
-	for _, ev := range in.Evidence {
-		for _, x := range ev.Exemplars {
-			if l := exampleLine(ev, x); len(lines) == 0 || lines[len(lines)-1] != l {
-				lines = append(lines, l)
-			}
-		}
-	}
+	lines := traceLines(in.Evidence)
 	for _, l := range in.Logs {
 		where := ""
 		if l.TraceID != "" {
@@ -95,6 +88,26 @@ func (p *page) examples(in unship.Incident) {
 	}
 	p.section("Where to look")
 	p.write("%s", strings.Join(lines, "\n"))
+}
+
+// maxTraces is how many traces a report names: enough to look at, few enough to read.
+const maxTraces = 5
+
+// traceLines names each trace once, by the most specific evidence that it is an
+// example of: evidence of one operation comes before evidence of all.
+func traceLines(evidence []unship.Evidence) (lines []string) {
+	seen := map[string]bool{}
+	for _, specific := range []bool{true, false} {
+		for _, ev := range evidence {
+			for _, x := range ev.Exemplars {
+				if (ev.Operation != "") == specific && !seen[x.TraceID] && len(lines) < maxTraces {
+					seen[x.TraceID] = true
+					lines = append(lines, exampleLine(ev, x))
+				}
+			}
+		}
+	}
+	return lines
 }
 
 func exampleLine(ev unship.Evidence, x unship.Exemplar) string {
