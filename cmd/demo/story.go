@@ -17,7 +17,7 @@ import (
 const (
 	warmUp    = 22 * time.Second // traffic before the first release
 	apart     = 8 * time.Second  // between the good release and the other two
-	patience  = 85 * time.Second // from the bad release to the verified recovery
+	patience  = 95 * time.Second // from the bad release to the verified recovery
 	glance    = 300 * time.Millisecond
 	statusGap = 6 * time.Second // between two lines about how things are going
 )
