@@ -19,11 +19,12 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,7 +76,9 @@ type Log struct {
 // segment is a closed file of the log.
 type segment struct {
 	path   string
+	number uint64
 	size   int64
+	end    int64     // of what can be read
 	sealed bool      // its footer is written: latest is known
 	latest time.Time // nothing in it is later; zero: nothing in it has a time
 }
@@ -93,18 +96,22 @@ func Open(dir string, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("open write-ahead log: %w", err)
 	}
 	l := &Log{dir: dir, opts: opts}
-	names, err := filepath.Glob(filepath.Join(dir, "*"+extension)) // sorted, and so by number
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open write-ahead log %s: %w", dir, err)
+		return nil, fmt.Errorf("open write-ahead log: %w", err)
 	}
-	for _, name := range names {
-		s, number, err := inspect(name)
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != extension {
+			continue
+		}
+		s, err := inspect(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("open write-ahead log: %w", err)
 		}
 		l.closed = append(l.closed, s)
-		l.next = max(l.next, number+1)
+		l.next = max(l.next, s.number+1)
 	}
+	slices.SortFunc(l.closed, func(a, b segment) int { return cmp.Compare(a.number, b.number) })
 	l.old = len(l.closed)
 	return l, nil
 }
@@ -184,7 +191,7 @@ func (l *Log) end() error {
 	}
 	path := l.active.Name()
 	err := l.active.Close()
-	l.closed = append(l.closed, segment{path: path, size: l.size})
+	l.closed = append(l.closed, segment{path: path, number: l.next - 1, size: l.size, end: l.size})
 	l.active, l.size = nil, 0
 	return err
 }
@@ -295,5 +302,3 @@ func syncFolder(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
-
-var _ io.Closer = (*Log)(nil)

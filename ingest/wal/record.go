@@ -200,29 +200,30 @@ func (w *walker) damage(offset, bytes int64, why string) {
 // inspect looks at a segment that was there before: how long it is, how much of it
 // holds records, and whether its last record is a footer. A body could end like a
 // footer, so it goes from record to record.
-func inspect(path string) (segment, uint64, error) {
+func inspect(path string) (segment, error) {
 	number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), extension), 10, 64)
 	if err != nil {
-		return segment{}, 0, fmt.Errorf("%s is no segment: its name is not a number; move it away", path)
+		return segment{}, fmt.Errorf("%s is no segment: its name is not a number; move it away", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return segment{}, 0, err
+		return segment{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return segment{}, 0, err
+		return segment{}, err
 	}
-	s := segment{path: path, size: info.Size()}
+	s := segment{path: path, number: number, size: info.Size()}
 	w := walker{r: bufio.NewReaderSize(f, 256<<10), path: path}
 	for {
 		kind, payload, err := w.next()
+		s.end = w.offset
 		if errors.Is(err, io.EOF) {
-			return s, number, nil
+			return s, nil
 		}
 		if err != nil {
-			return segment{}, 0, fmt.Errorf("read %s: %w", path, err)
+			return segment{}, fmt.Errorf("read %s: %w", path, err)
 		}
 		if s.sealed = kind == kindFooter && len(payload) == 8; s.sealed {
 			s.latest = footerTime(payload)
@@ -241,18 +242,17 @@ func footerTime(payload []byte) time.Time {
 // seal writes the footer. Behind a torn end it would not be found again: what
 // cannot be read is cut off first.
 func (s *segment) seal(latest time.Time, sync bool) error {
-	end, err := readableEnd(s.path)
-	if err != nil {
-		return err
-	}
 	f, err := os.OpenFile(s.path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	footer := encodeFooter(latest)
-	err = f.Truncate(end)
+	if s.end == 0 { // torn before it had begun
+		footer = append([]byte(magic), footer...)
+	}
+	err = f.Truncate(s.end)
 	if err == nil {
-		_, err = f.WriteAt(footer, end)
+		_, err = f.WriteAt(footer, s.end)
 	}
 	if err == nil && sync {
 		err = f.Sync()
@@ -260,23 +260,6 @@ func (s *segment) seal(latest time.Time, sync bool) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	s.size, s.sealed, s.latest = end+int64(len(footer)), true, latest
+	s.size, s.sealed, s.latest = s.end+int64(len(footer)), true, latest
 	return nil
-}
-
-// readableEnd is where the last readable record of a segment ends.
-func readableEnd(path string) (int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	w := walker{r: bufio.NewReaderSize(f, 256<<10), path: path}
-	for {
-		if _, _, err := w.next(); errors.Is(err, io.EOF) {
-			return w.offset, nil
-		} else if err != nil {
-			return 0, err
-		}
-	}
 }
