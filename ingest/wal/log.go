@@ -197,15 +197,24 @@ func (l *Log) end() error {
 }
 
 // Rotate closes the present segment: no request that was appended so far tells an
-// event time later than latest; zero if none tells any. The caller sees to it that no
-// request is between Append and latest while it calls.
+// event time later than latest; zero if none tells any. The caller sees to it that
+// nothing is appended between its learning latest and the call; where requests
+// arrive meanwhile, [Log.RotateWith] does.
 func (l *Log) Rotate(latest time.Time) error {
+	return l.RotateWith(func() time.Time { return latest })
+}
+
+// RotateWith is Rotate with the latest event time asked for once nothing more can
+// be appended to what is closed. If each request is counted in latest before it is
+// appended, none is later than what the segment says. latest must not call the Log.
+func (l *Log) RotateWith(latest func() time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.end()
+	at := latest()
 	for i := range l.closed {
 		if s := &l.closed[i]; !s.sealed {
-			err = errors.Join(err, s.seal(latest, l.opts.Sync))
+			err = errors.Join(err, s.seal(at, l.opts.Sync))
 		}
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,38 @@ func TestTrimKeepsWhatIsNotBeforeTheWatermark(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || second.Size() != 0 || len(left) != 0 {
 		t.Errorf("%d bytes and %v left, %v", second.Size(), left, err)
+	}
+}
+
+// TestRotateWithCountsWhatArrivesMeanwhile appends beside rotations, each request
+// later than the one before it and counted before it is appended: a watermark just
+// behind the last rotation never takes one that is later.
+func TestRotateWithCountsWhatArrivesMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, wal.Options{})
+	var latest atomic.Int64
+	var work sync.WaitGroup
+	work.Go(func() {
+		for i := range 2000 {
+			latest.Store(int64(i))
+			if err := l.Append("traces", "proto", fmt.Append(nil, i)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	trimmed := int64(-1)
+	for trimmed < 1000 {
+		told := int64(0)
+		err := l.RotateWith(func() time.Time { told = latest.Load(); return epoch.Add(time.Duration(told)) })
+		if err := errors.Join(err, l.Trim(epoch.Add(time.Duration(told)))); err != nil {
+			t.Fatal(err)
+		}
+		trimmed = told
+	}
+	work.Wait()
+	got := replay(t, open(t, dir, wal.Options{}))
+	if want := 2000 - int(trimmed); len(got) < want {
+		t.Errorf("%d requests left; want at least the %d not before the watermark", len(got), want)
 	}
 }
 
