@@ -306,7 +306,7 @@ func (l *live) trouble(why string) {
 
 // turnLog lets go of telemetry that is in closed, durable ticks.
 func (l *live) turnLog(ctx context.Context) {
-	if err := l.wal.Rotate(l.agg.MaxTime()); err != nil {
+	if err := l.wal.RotateWith(l.agg.Latest); err != nil {
 		l.log.Error("the write-ahead log cannot begin a new segment", "error", err)
 	}
 	if err := l.wal.Trim(l.pipe.JudgedUntil()); err != nil {

@@ -94,6 +94,7 @@ type Aggregator struct {
 	mu        sync.Mutex // guards what follows
 	maxTime   int64      // latest event time taken, ns
 	watermark int64      // ns
+	told      int64      // latest time of an announcement, ns
 	held      bool       // the watermark does not follow data at present
 	announced map[int64][]unship.Announcement
 	lost      unship.Losses // belongs to no open window

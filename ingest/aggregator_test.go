@@ -152,3 +152,19 @@ func TestHoldKeepsWindowsOpen(t *testing.T) {
 		t.Errorf("%d spans are late", late)
 	}
 }
+
+// An announcement counts for what must be kept, and moves no watermark.
+func TestLatestCountsAnnouncements(t *testing.T) {
+	a := newAggregator(t)
+	at := epoch.Add(time.Minute)
+	n := unship.Announcement{ID: "1", At: at, ReleaseID: unship.ReleaseID{Service: unship.Service{Name: "ledger"}, Version: "2"}}
+	if err := a.Announce(n); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Latest(); !got.Equal(at) {
+		t.Errorf("latest is %v; want %v", got, at)
+	}
+	if !a.Watermark().IsZero() || !a.MaxTime().IsZero() {
+		t.Errorf("the watermark moved to %v, the telemetry's time to %v", a.Watermark(), a.MaxTime())
+	}
+}

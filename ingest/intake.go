@@ -233,6 +233,14 @@ func (a *Aggregator) MaxTime() time.Time {
 	return timeOf(a.maxTime)
 }
 
+// Latest is the latest time of anything taken, announcements included. These do
+// not move the watermark: what a pipeline's clock says makes no telemetry late.
+func (a *Aggregator) Latest() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return timeOf(max(a.maxTime, a.told))
+}
+
 func timeOf(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
@@ -263,6 +271,7 @@ func (a *Aggregator) Announce(n unship.Announcement) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.told = max(a.told, n.At.UnixNano())
 	index := max(a.index(n.At.UnixNano()), a.open.Load(), a.resumed.Load())
 	a.announced[index] = append(a.announced[index], n)
 	return nil
