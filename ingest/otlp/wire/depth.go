@@ -1,12 +1,14 @@
-// Package wire looks at OTLP protobuf as bytes, before anything is built of them.
+// Package wire looks at OTLP as bytes, before anything is built of them.
 //
-// [CheckDepth] reads a request once, without allocating, and says whether its
-// attribute values are nested deeper than anybody nests them. Decoders are
-// recursive: without the check one message of some megabytes overflows the
-// stack, and that ends a Go process. It is safe for concurrent use.
+// [CheckDepth] reads a request in protobuf once, without allocating, and says whether
+// its attribute values are nested deeper than anybody nests them; [CheckJSON] does so
+// for JSON. Decoders are recursive: without the check one message of some megabytes
+// overflows the stack, and that ends a Go process. Both are safe for concurrent use.
 package wire
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,6 +19,15 @@ const MaxDepth = 64
 
 // ErrTooDeep says that values are nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("attribute values are nested more than 64 deep")
+
+// ErrMalformed says that a message is no OTLP: it could be read in two ways.
+var ErrMalformed = errors.New("the message is no well-formed protobuf, or has groups, which OTLP has not")
+
+// ErrNoJSON says that a body with many brackets is not JSON, or nested beyond any use.
+var ErrNoJSON = errors.New("the body is not valid JSON, or is nested more than 10000 deep")
+
+// fewBrackets are too few to overflow a stack, however they are placed.
+const fewBrackets = 10_000
 
 // Message is a kind of OTLP message.
 type Message uint8
@@ -67,6 +78,9 @@ func inside(m Message, field protowire.Number) Message {
 	case resourceSpans, resourceMetrics, resourceLogs:
 		if field == 1 {
 			return resource
+		}
+		if field == 1000 { // before version 0.15: decoders still read it
+			field = 2
 		}
 		return pick(field, 2, scopeSpans+m-resourceSpans)
 	case resource:
@@ -151,42 +165,43 @@ func pick(field, want protowire.Number, m Message) Message {
 	return 0
 }
 
-// CheckDepth says whether a request is nested too deep. Broken messages pass: to
-// find what is wrong with them is the decoder's work.
-func CheckDepth(m Message, body []byte) error {
-	if !check(m, body, 0) {
-		return ErrTooDeep
-	}
-	return nil
-}
+// CheckDepth says whether a request is nested too deep. What it cannot read it
+// refuses: a decoder that is more lenient, with a number beyond 32 bits, a varint that
+// overflows or the end of a group, would go down where this did not look.
+func CheckDepth(m Message, body []byte) error { return check(m, body, 0) }
 
-func check(m Message, b []byte, depth int) bool {
+func check(m Message, b []byte, depth int) error {
 	if m == anyValue {
 		if depth++; depth > MaxDepth {
-			return false
+			return ErrTooDeep
 		}
 	}
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return true
+		if n < 0 || kind == protowire.StartGroupType {
+			return ErrMalformed
 		}
 		b = b[n:]
-		if kind != protowire.BytesType {
-			if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
-				return true
+		if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
+			return ErrMalformed
+		}
+		if next := inside(m, field); next != 0 && kind == protowire.BytesType {
+			value, _ := protowire.ConsumeBytes(b)
+			if err := check(next, value, depth); err != nil {
+				return err
 			}
-			b = b[n:]
-			continue
-		}
-		value, n := protowire.ConsumeBytes(b)
-		if n < 0 {
-			return true
 		}
 		b = b[n:]
-		if next := inside(m, field); next != 0 && !check(next, value, depth) {
-			return false
-		}
 	}
-	return true
+	return nil
+}
+
+// CheckJSON says whether a request in JSON can be decoded without harm. Each level of
+// values needs a bracket, so few of them need no second look. Otherwise the body has
+// to be valid: the decoder goes on behind mistakes and could take text for structure.
+func CheckJSON(body []byte) error {
+	if bytes.Count(body, []byte("[")) > fewBrackets && !json.Valid(body) {
+		return ErrNoJSON
+	}
+	return nil
 }
