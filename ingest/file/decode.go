@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"unship.dev/ingest/otlp/wire"
 	"unship.dev/ingest/webhook"
 )
 
@@ -22,6 +23,10 @@ func decodeLine(line []byte) (item Item, err error) {
 	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")))
 	if len(line) == 0 {
 		return Item{}, errors.New("the line is empty")
+	}
+	// No recover stops a stack that overflows: look before decoding.
+	if err := wire.CheckJSON(line); err != nil {
+		return Item{}, err
 	}
 	kind := kindOfLine(line)
 	if last := line[len(line)-1]; kind != KindAnnouncements && last != '}' {
@@ -52,6 +57,9 @@ func decodeLine(line []byte) (item Item, err error) {
 func decodeMessage(msg []byte) (item Item, err error) {
 	defer refusePanic(&err)
 	item.Kind = kindOfMessage(msg)
+	if err := checkDepth(item.Kind, msg); err != nil {
+		return Item{}, err
+	}
 	switch item.Kind {
 	case KindTraces:
 		item.Traces, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(msg)
@@ -67,6 +75,20 @@ func decodeMessage(msg []byte) (item Item, err error) {
 	}
 	item.At = item.latest()
 	return item, nil
+}
+
+// checkDepth refuses what would overflow the decoder's stack.
+func checkDepth(kind Kind, msg []byte) error {
+	switch kind {
+	case KindTraces:
+		return wire.CheckDepth(wire.Traces, msg)
+	case KindMetrics:
+		return wire.CheckDepth(wire.Metrics, msg)
+	case KindLogs:
+		return wire.CheckDepth(wire.Logs, msg)
+	case KindNone, KindAnnouncements:
+	}
+	return nil // not decoded as protobuf
 }
 
 // refusePanic makes a decoder's panic over strange bytes the error of one line.

@@ -1,0 +1,82 @@
+package file
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"unship.dev/ingest/otlp/wire"
+)
+
+// inward puts value into one submessage for each field of path, the innermost first.
+func inward(value []byte, path ...protowire.Number) []byte {
+	for _, number := range path {
+		value = protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), value)
+	}
+	return value
+}
+
+// nest is an attribute value of lists in lists.
+func nest(depth int) []byte {
+	value := []byte{}
+	for range depth {
+		value = inward(value, 1, 5)
+	}
+	return value
+}
+
+// With some megabytes more such a nest would overflow the stack of the decoder,
+// which no recover stops. It is a broken message like any other, and reading goes on.
+func TestANestWithoutEndIsTheErrorOfItsMessage(t *testing.T) {
+	value := nest(1000)
+	attribute := inward(value, 2) // of a KeyValue
+	id := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), make([]byte, 16))
+	span := append(protowire.AppendBytes(protowire.AppendTag(id, 2, protowire.BytesType), make([]byte, 8)), inward(attribute, 9)...)
+	metric := append(inward([]byte("requests"), 1), inward(attribute, 12)...)
+	record := inward(value, 5)
+	for name, tt := range map[string]struct {
+		body []byte
+		kind Kind
+		good []byte
+	}{
+		"traces":  {inward(span, 2, 2, 1), KindTraces, must((&ptrace.ProtoMarshaler{}).MarshalTraces(spans(after(1))))},
+		"metrics": {inward(metric, 2, 2, 1), KindMetrics, must((&pmetric.ProtoMarshaler{}).MarshalMetrics(gauges(after(1))))},
+		"logs":    {inward(record, 2, 2, 1), KindLogs, must((&plog.ProtoMarshaler{}).MarshalLogs(records(after(1))))},
+	} {
+		if got := kindOfMessage(tt.body); got != tt.kind {
+			t.Errorf("%s: taken for kind %d, want %d", name, got, tt.kind)
+		}
+		if _, err := decodeMessage(tt.body); !errors.Is(err, wire.ErrTooDeep) {
+			t.Errorf("%s: error %v, want %v", name, err, wire.ErrTooDeep)
+		}
+		dir := folder(t, map[string][]byte{"a.pb": framed(tt.body, tt.good)})
+		items, _, broken := readAll(t, Options{}, dir)
+		if len(items) != 1 || items[0].Line != 2 || broken != 1 {
+			t.Errorf("%s: %d items, %d broken; want the second alone", name, len(items), broken)
+		}
+	}
+}
+
+func TestANestWithoutEndInJSONIsTheErrorOfItsLine(t *testing.T) {
+	const n = 20_000
+	for name, body := range map[string]string{
+		"lists": strings.Repeat(`{"arrayValue":{"values":[`, n) + strings.Repeat("]}}", n),
+		"cut":   strings.Repeat(`{"arrayValue":{"values":[`, n) + "}",
+		"maps":  strings.Repeat(`{"kvlistValue":{"values":[{"value":`, n) + "{}" + strings.Repeat("}]}}", n),
+	} {
+		line := `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":` + body + `}]}]}]}`
+		if _, err := decodeLine([]byte(line)); !errors.Is(err, wire.ErrNoJSON) {
+			t.Errorf("%s: error %v, want %v", name, err, wire.ErrNoJSON)
+		}
+		dir := folder(t, map[string][]byte{"a.jsonl": []byte(line + "\n" + recordLine(after(1)) + "\n")})
+		items, _, broken := readAll(t, Options{}, dir)
+		if len(items) != 1 || broken != 1 {
+			t.Errorf("%s: %d items, %d broken; want one each", name, len(items), broken)
+		}
+	}
+}
