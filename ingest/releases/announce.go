@@ -33,9 +33,16 @@ func (t *Tracker) announce(tick *unship.Tick, c changes) {
 	}
 }
 
+// remember keeps an announcement for the releases to come. One that was sent twice
+// counts once. The id may be a hash of what was said: the same words at a later
+// time can be about the same version rolled out again, so the later time is kept.
 func (t *Tracker) remember(a unship.Announcement, at time.Time) {
-	if slices.ContainsFunc(t.pending, func(p pendingAnnouncement) bool { return p.ID == a.ID }) {
-		return
+	same := func(p pendingAnnouncement) bool { return p.ID == a.ID }
+	if i := slices.IndexFunc(t.pending, same); i >= 0 {
+		if !a.At.After(t.pending[i].At) {
+			return
+		}
+		t.pending = slices.Delete(t.pending, i, i+1)
 	}
 	t.pending = append(t.pending, pendingAnnouncement{a, at})
 	t.pending = t.pending[max(0, len(t.pending)-maxPending):]

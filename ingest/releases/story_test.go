@@ -22,7 +22,8 @@ var (
 // seconds, version, and what is known of its release.
 //
 // A line of a story is "FROM..TO EVERY? VERSION[/BUILD][#NAMES]*INSTANCES:REQUESTS …", in seconds,
-// requests in a tick of all instances together; or "AT announce VERSION [rollback] [finished]".
+// requests in a tick of all instances together; or
+// "AT announce VERSION [rollback] [finished] [in=NAMESPACE] [id=ID]".
 // Without NAMES instances are named after version and build.
 func tell(t *testing.T, tr *releases.Tracker, story string) (said []string) {
 	t.Helper()
@@ -104,6 +105,12 @@ func announcement(at time.Time, words []string) unship.Announcement {
 	for _, w := range words[1:] {
 		a.Rollback = a.Rollback || w == "rollback"
 		a.Finished = a.Finished || w == "finished"
+		if namespace, ok := strings.CutPrefix(w, "in="); ok {
+			a.Namespace = namespace
+		}
+		if id, ok := strings.CutPrefix(w, "id="); ok {
+			a.ID = id
+		}
 	}
 	return a
 }
