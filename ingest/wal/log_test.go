@@ -390,9 +390,11 @@ func BenchmarkAppend(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Append("traces", "proto", body); errors.Is(err, wal.ErrFull) {
+		err := l.Append("traces", "proto", body)
+		if errors.Is(err, wal.ErrFull) {
 			err = errors.Join(l.Rotate(epoch), l.Trim(epoch.Add(1)))
-		} else if err != nil {
+		}
+		if err != nil {
 			b.Fatal(err)
 		}
 	}
