@@ -148,3 +148,14 @@ func checkRetryable(t *testing.T, err error, want codes.Code) {
 		t.Errorf("detail %v, want RetryInfo of %v", st.Details()[0], retryAfter)
 	}
 }
+
+// A nest that is well-formed JSON and deeper than any telemetry is refused before
+// the decoder, whose stack it could overflow, sees it.
+func TestDeepJSONIsRefused(t *testing.T) {
+	const levels = 20_000
+	body := `{"resourceLogs":[{"resource":{"attributes":[{"key":"k","value":` +
+		strings.Repeat(`{"arrayValue":{"values":[`, levels) + strings.Repeat(`]}}`, levels) + `}]}}]}`
+	if err := Replay(Logs, JSON, []byte(body), &sink{}); err == nil {
+		t.Errorf("%d levels were decoded", levels)
+	}
+}

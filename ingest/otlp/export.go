@@ -172,6 +172,9 @@ func (x exchange) decode(encoding Encoding, body []byte) (err error) {
 	}()
 	switch encoding {
 	case JSON:
+		if err := wire.CheckJSON(body); err != nil {
+			return err
+		}
 		return x.request.UnmarshalJSON(body)
 	case Protobuf:
 		if err := wire.CheckDepth(x.kind, body); err != nil {
