@@ -135,6 +135,7 @@ func TestWithoutAClockTheTimeHasToBeThere(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(cdEvent("dev.cdevents.service.deployed.0.2.0", "pkg:oci/ledger@sha256%3Aab12?tag=1.1.0")))
+	f.Add([]byte(cdEvent("dev.cdevents.service.deployed.0.2.0", "pk"))) // packageurl-go 0.1.1 panicked
 	f.Add([]byte(`{"service":"ledger","version":"1.1.0","at":"2026-03-02T08:00:00Z"}`))
 	f.Add([]byte(`[{"specversion":"1.0","id":"a","type":"x","data":{"service":"a","version":"b"}}]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
