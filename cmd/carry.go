@@ -16,7 +16,10 @@ import (
 const drainTimeout = 30 * time.Second
 
 // carry lets the runner do what a decision orders, and hands the outcome to the loop.
-func (l *live) carry(ctx context.Context, d unship.Decision) {
+func (l *live) carry(d unship.Decision) {
+	if l.draining {
+		return // durable, and not begun: the next process takes it up
+	}
 	switch d.Order {
 	case unship.OrderVerify:
 		return
@@ -25,15 +28,15 @@ func (l *live) carry(ctx context.Context, d unship.Decision) {
 		return
 	case unship.OrderPlan, unship.OrderRollback, unship.OrderUndo:
 	}
-	policy := l.config.Set().For(d.Release.Service)
+	policies := l.config.Set()
 	l.working.Go(func() {
 		var out unship.Outcome
 		if d.Order == unship.OrderPlan {
-			out = planned(ctx, l.runner, l.config.Set(), d)
+			out = planned(l.acting, l.runner, policies, d)
 		} else {
-			out = l.runner.Carry(ctx, d, specs(policy))
+			out = l.runner.Carry(l.acting, d, specs(policies.For(d.Release.Service)))
 		}
-		if ctx.Err() != nil && out.Result == unship.ResultUnknown {
+		if l.acting.Err() != nil && out.Result == unship.ResultUnknown {
 			return // interrupted: the next process takes it up again
 		}
 		l.inbox <- message{outcomes: []unship.Outcome{out}}
@@ -48,57 +51,67 @@ func (l *live) resumeDecisions(ctx context.Context) error {
 	}
 	for _, d := range open {
 		l.log.Warn("taking up a decision that was not finished", "decision", d.ID, "order", d.Order, "release", d.Release.String())
-		l.carry(ctx, d)
+		l.carry(d)
 	}
 	return nil
 }
 
 // drain waits for actions that are under way and records what became of them.
+// Those that take too long are interrupted.
 func (l *live) drain() error {
+	l.draining = true
 	ended := make(chan struct{})
 	go func() {
 		l.working.Wait()
 		close(ended)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
+	tooLong := time.After(drainTimeout)
 	for {
 		select {
 		case m := <-l.inbox:
-			l.hear(ctx, m)
+			l.hear(l.acting, m)
 		case <-ended:
 			for len(l.inbox) > 0 {
-				l.hear(ctx, <-l.inbox)
+				l.hear(l.acting, <-l.inbox)
 			}
 			return nil
-		case <-ctx.Done():
-			l.log.Warn("actions are still under way; the next start takes them up again")
-			return nil
+		case <-tooLong:
+			l.log.Warn("actions are still under way and are interrupted; the next start takes them up again")
+			l.stop()
 		}
 	}
 }
 
 // recallPending consumes again what was accepted and is in no closed tick.
 func (l *live) recallPending() error {
-	n := 0
+	var taken, lost int
 	err := l.wal.Replay(func(signal, encoding string, body []byte) error {
-		n++
-		if signal == walAnnouncement {
-			return l.recallAnnouncement(body)
+		if err := l.recallRecord(signal, encoding, body); err != nil {
+			lost++ // one record that cannot be taken up is no reason not to start
+			l.log.Error("a request of the write-ahead log cannot be taken up", "error", err)
+			return nil
 		}
-		s, e, err := parseRecord(signal, encoding)
-		if err != nil {
-			return err
-		}
-		return otlp.Replay(s, e, body, l.agg)
+		taken++
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read write-ahead log: %w", err)
 	}
-	if n > 0 {
-		l.log.Info("took up telemetry that was accepted before the restart", "requests", n)
+	if taken+lost > 0 {
+		l.log.Info("took up telemetry that was accepted before the restart", "requests", taken, "lost", lost)
 	}
 	return nil
+}
+
+func (l *live) recallRecord(signal, encoding string, body []byte) error {
+	if signal == walAnnouncement {
+		return l.recallAnnouncement(body)
+	}
+	s, e, err := parseRecord(signal, encoding)
+	if err != nil {
+		return err
+	}
+	return otlp.Replay(s, e, body, l.agg)
 }
 
 // walAnnouncement marks announcements in the write-ahead log, where OTLP requests have their signal.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -36,13 +37,16 @@ type live struct {
 	slack  *slack.Notifier // nil: not configured
 	bell   dashboards.Bell
 
-	holdUntil time.Time // until then windows stay open for what senders kept during a restart
+	holdUntil time.Time // until then windows stay open for what senders kept during a restart; zero: they do not
 
-	inbox   chan message
-	working sync.WaitGroup // decisions being carried out
-	started time.Time
-	told    map[string]telling // by incident; of the loop alone
-	state   atomic.Pointer[liveState]
+	inbox    chan message
+	acting   context.Context // of the decisions being carried out: ends when a shutdown has waited long enough
+	stop     context.CancelFunc
+	draining bool // no decision is begun any more
+	working  sync.WaitGroup
+	started  time.Time
+	told     map[string]telling // by incident; of the loop alone
+	state    atomic.Pointer[liveState]
 }
 
 // liveState is what others may see of the loop.
@@ -70,7 +74,7 @@ const walTurn = 10 * time.Second
 // openLive opens the state and takes up where the last process ended.
 func openLive(ctx context.Context, c Config, factories []actions.Factory, log *slog.Logger) (*live, error) {
 	l := &live{config: c, log: log, inbox: make(chan message, 64), told: map[string]telling{}, started: time.Now()}
-	l.state.Store(&liveState{})
+	l.acting, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	registry, err := actions.NewRegistry(factories...)
 	if err != nil {
 		return nil, err
@@ -84,6 +88,7 @@ func openLive(ctx context.Context, c Config, factories []actions.Factory, log *s
 	if err := l.recall(ctx); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
+	l.state.Store(&liveState{watermark: l.pipe.At()})
 	return l, nil
 }
 
@@ -126,7 +131,7 @@ func (l *live) recall(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read closed ticks: %w", err)
 		}
-		l.pipe.Reobserve(t)
+		l.pipe.Reobserve(t) // Tick by tick: the whole of them need not fit into memory.
 		l.agg.Remember(t)
 	}
 	if err := l.resume(ctx); err != nil {
@@ -162,6 +167,7 @@ func (l *live) resume(ctx context.Context) error {
 }
 
 func (l *live) close() error {
+	l.stop()
 	return errors.Join(l.wal.Close(), l.store.Close())
 }
 
@@ -181,9 +187,7 @@ func (l *live) run(ctx context.Context) error {
 		case m := <-l.inbox:
 			l.hear(ctx, m)
 		case <-poll.C:
-			if time.Now().After(l.holdUntil) {
-				l.agg.Hold(false)
-			}
+			l.letGo()
 			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness); ok {
 				l.agg.Advance(to)
 			}
@@ -198,11 +202,23 @@ func (l *live) run(ctx context.Context) error {
 	}
 }
 
+// letGo lets the watermark follow again when the time for what senders kept is over.
+func (l *live) letGo() {
+	if l.holdUntil.IsZero() || time.Now().Before(l.holdUntil) {
+		return
+	}
+	l.holdUntil = time.Time{}
+	l.agg.Hold(false)
+}
+
 // judge takes the ticks that have closed through the pipeline.
 func (l *live) judge(ctx context.Context) error {
 	for _, t := range l.agg.Take() {
 		l.losses(t.Losses)
 		if err := l.commit(ctx, l.pipe.Tick(t), message{}); err != nil {
+			if ctx.Err() != nil {
+				return nil // the next process judges it again
+			}
 			return err
 		}
 	}
@@ -233,18 +249,18 @@ func (l *live) commit(ctx context.Context, r pipeline.Result, m message) error {
 			break
 		}
 		if ctx.Err() != nil {
-			return nil // not durable, so it did not happen: the next process does it again
+			return fmt.Errorf("store a step before the end: %w", err) // not durable, so it did not happen
 		}
 		l.log.Error("a step cannot be stored; nothing is decided until it is", "error", err, "retry", wait)
 		l.trouble(err.Error())
 		pause(ctx, wait)
 	}
-	l.effect(ctx, r)
+	l.effect(r)
 	return nil
 }
 
 // effect carries out what has been made durable.
-func (l *live) effect(ctx context.Context, r pipeline.Result) {
+func (l *live) effect(r pipeline.Result) {
 	old := *l.state.Load()
 	old.watermark, old.outage, old.trouble = l.pipe.At(), r.Outage, ""
 	l.state.Store(&old)
@@ -252,7 +268,7 @@ func (l *live) effect(ctx context.Context, r pipeline.Result) {
 		l.tellOf(i)
 	}
 	for _, d := range r.Decisions {
-		l.carry(ctx, d)
+		l.carry(d)
 	}
 	if len(r.Incidents)+len(r.Reports) > 0 {
 		l.bell.Ring()
@@ -261,6 +277,9 @@ func (l *live) effect(ctx context.Context, r pipeline.Result) {
 
 // tellAgain is how often people are told that an incident's figures have grown.
 const tellAgain = 30 * time.Second
+
+// forgetTold is when an incident that has not changed is forgotten here: later than by the engine.
+const forgetTold = 8 * 24 * time.Hour
 
 // telling is what was last told of an incident, and when.
 type telling struct {
@@ -277,9 +296,6 @@ func (l *live) tellOf(i unship.Incident) {
 		return
 	}
 	l.told[i.ID] = now
-	if i.Status.Ended() {
-		delete(l.told, i.ID)
-	}
 	if news {
 		l.log.Info("incident", "incident", i.ID, "status", i.Status, "title", i.Title, "last", i.Timeline[len(i.Timeline)-1].What)
 	}
@@ -312,6 +328,7 @@ func (l *live) turnLog(ctx context.Context) {
 	if err := l.wal.Trim(l.pipe.JudgedUntil()); err != nil {
 		l.log.Error("the write-ahead log cannot be trimmed", "error", err)
 	}
+	maps.DeleteFunc(l.told, func(_ string, t telling) bool { return time.Since(t.at) > forgetTold })
 	watch := keepTicks
 	for _, p := range l.config.Set() {
 		watch = max(watch, p.Watch+keepTicks)
