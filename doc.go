@@ -14,6 +14,7 @@
 //   - [Instance]: one running copy of a release (a pod, a process).
 //   - [Cohort]: the candidate (the new release) or the baseline (what it is compared with).
 //   - [Operation]: what an instance did under one low-cardinality name ("POST /orders") in one window.
+//   - [Slice]: the part of an operation with one value of one attribute: a tenant, a calling application.
 //   - [Window]: what one instance did in one short span of event time. Windows merge exactly.
 //   - [Tick]: all windows of one span, complete as far as the allowed lateness goes.
 //   - [Signal]: a way in which a release can be worse: error ratio, duration, …

@@ -17,6 +17,9 @@ const (
 	SignalLogPattern     Signal = "log_pattern"
 	SignalException      Signal = "exception"
 	SignalCalleeError    Signal = "callee_error" // failures that begin in a callee when this release calls it
+	SignalCallerError    Signal = "caller_error" // failures of callers that could not use an answer of this release
+	SignalUnanswered     Signal = "unanswered"   // calls to this service that nothing answered
+	SignalMetric         Signal = "metric"       // any metric, by name
 )
 
 // Verdict is what the evidence says of a release or of one signal.
@@ -86,6 +89,9 @@ type Finding struct {
 	Signal    Signal     `json:"signal"`
 	Operation string     `json:"operation,omitempty"`
 	Quantile  float64    `json:"quantile,omitempty"` // of durations: which part of the distribution, in (0,1)
+	Slice     string     `json:"slice,omitempty"`    // "key=value" of the only requests that the finding is about
+	Name      string     `json:"name,omitempty"`     // of the metric, the log pattern, or the exception with its place
+	Example   string     `json:"example,omitempty"`  // a log line or an exception's message
 	Unit      string     `json:"unit"`               // "1" for ratios, "s" for durations
 	Baseline  float64    `json:"baseline"`           // value of the baseline in Unit
 	Candidate float64    `json:"candidate"`          // value of the candidate in Unit

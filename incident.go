@@ -56,6 +56,9 @@ type Evidence struct {
 	Signal     Signal     `json:"signal"`
 	Operation  string     `json:"operation"`
 	Quantile   float64    `json:"quantile,omitempty"`
+	Slice      string     `json:"slice,omitempty"`   // "key=value" of the only requests that it is about
+	Name       string     `json:"name,omitempty"`    // of the metric, the log pattern, or the exception with its place
+	Example    string     `json:"example,omitempty"` // a log line or an exception's message
 	Unit       string     `json:"unit"`
 	Baseline   float64    `json:"baseline"`
 	Candidate  float64    `json:"candidate"`

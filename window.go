@@ -20,6 +20,7 @@ type Window struct {
 	Length     time.Duration `json:"length"`
 	Operations []Operation   `json:"operations,omitempty"` // sorted by name, one each
 	Logs       []LogCount    `json:"logs,omitempty"`       // sorted by severity and pattern, one each
+	Exceptions []Exception   `json:"exceptions,omitempty"` // sorted by type and place, one each
 	Metrics    []Metric      `json:"metrics,omitempty"`    // sorted by name, attributes and time
 	// Build is what tells two builds apart that carry one service.version: image
 	// digest or tag, or commit. Empty where telemetry does not tell.
@@ -38,7 +39,27 @@ type Operation struct {
 	Self       Histogram `json:"self,omitempty"`        // of the span less the union of its children
 	Calls      []Call    `json:"calls,omitempty"`       // what it called, sorted by callee
 	Callers    []Caller  `json:"callers,omitempty"`     // who called it, sorted; only where the caller is known
+	Slices     []Slice   `json:"slices,omitempty"`      // by attributes with few values, sorted by key and value
 	Exemplars  Exemplars `json:"exemplars,omitempty"`   // failed or slow examples
+	// Adjusted is how many requests those counted stand for, where a sampler in
+	// the head told its probability; 0: as many as were counted. Evidence is made
+	// of what was counted, traffic and harm of what it stands for.
+	Adjusted uint64 `json:"adjusted,omitempty"`
+}
+
+// Population is how many requests the operation had, sampled away or not.
+func (p *Operation) Population() uint64 { return max(p.Requests, p.Adjusted) }
+
+// Slice counts an operation's requests that carry one value of one attribute
+// with few values: a tenant, a calling application, a region, a feature flag.
+// Values of one key need not add up to the operation: not every request has one.
+type Slice struct {
+	Key        string    `json:"key"`
+	Value      string    `json:"value"`
+	Requests   uint64    `json:"requests"`
+	FailedHere uint64    `json:"failed_here,omitempty"`
+	Rejected   uint64    `json:"rejected,omitempty"`
+	Duration   Histogram `json:"duration,omitempty"` // self durations where the operation has them, else whole ones
 }
 
 // Call counts an operation's requests by how often each called one callee.
@@ -49,6 +70,19 @@ type Call struct {
 	FourPlus uint64 `json:"four"`     // requests that called it four times or more
 	Total    uint64 `json:"total"`    // calls
 	Failed   uint64 `json:"failed"`   // calls that failed
+	// Unanswered counts calls for which no span of the callee was seen. It means
+	// something only of callees that are watched themselves and sampled alike.
+	Unanswered uint64         `json:"unanswered,omitempty"`
+	Answered   []CalleeAnswer `json:"answered,omitempty"` // by the release that answered, sorted; only where it is known
+}
+
+// CalleeAnswer counts an operation's requests by the release that answered a call of theirs.
+type CalleeAnswer struct {
+	Release  ReleaseID `json:"release"`
+	Requests uint64    `json:"requests"` // that it answered at least one call of
+	// Failed are those of them that failed or were rejected although none of their
+	// calls failed: the caller could not use an answer that looked like success.
+	Failed uint64 `json:"failed,omitempty"`
 }
 
 // Caller counts an operation's requests by the release that called.
@@ -70,14 +104,49 @@ type LogCount struct {
 // MaxExample is the length, in bytes, to which example log lines are cut.
 const MaxExample = 300
 
-// Metric is one data point of a metric that belongs to an instance.
+// Exception counts exceptions of one type thrown at one place, from span events
+// and from log records that carry exception.type.
+type Exception struct {
+	Type    string `json:"type"`            // exception.type, bounded
+	Place   string `json:"place,omitempty"` // up to three frames of own code, innermost first, joined by " < "; no line numbers
+	Count   uint64 `json:"count"`
+	Example string `json:"example,omitempty"` // the smallest message in byte order, cut to MaxExample
+	TraceID string `json:"trace_id,omitempty"`
+}
+
+// MetricKind is what a metric's value means.
+type MetricKind uint8
+
+// The kinds of metrics.
+const (
+	MetricGauge        MetricKind = iota // a level at a moment
+	MetricCount                          // an increase during Over
+	MetricDistribution                   // the mean of Count observations during Over
+)
+
+var metricKindNames = []string{"gauge", "count", "distribution"}
+
+func (k MetricKind) String() string { return enumName(metricKindNames, uint8(k)) }
+
+// MarshalText gives the name of the kind.
+func (k MetricKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText accepts the names that MarshalText gives.
+func (k *MetricKind) UnmarshalText(b []byte) error {
+	return enumParse(metricKindNames, "metric kind", b, (*uint8)(k))
+}
+
+// Metric is one data point of a metric that belongs to an instance. Cumulative
+// points have been turned into increases; a reset begins anew.
 type Metric struct {
-	Name       string    `json:"name"`
-	Unit       string    `json:"unit,omitempty"`
-	Attributes string    `json:"attributes,omitempty"` // "key=value,key=value", sorted by key
-	At         time.Time `json:"at"`
-	Value      float64   `json:"value"`
-	Count      uint64    `json:"count,omitempty"` // of histograms: observations behind Value, their mean
+	Name       string        `json:"name"`
+	Unit       string        `json:"unit,omitempty"`
+	Attributes string        `json:"attributes,omitempty"` // "key=value,key=value", sorted by key
+	Kind       MetricKind    `json:"kind"`
+	At         time.Time     `json:"at"`             // its end
+	Over       time.Duration `json:"over,omitempty"` // the time it covers; 0: a moment
+	Value      float64       `json:"value"`
+	Count      uint64        `json:"count,omitempty"` // of distributions: observations behind Value, their mean
 }
 
 // Exemplar is an example of a request that a person can look up.
@@ -176,12 +245,16 @@ func (w *Window) Merge(o Window) {
 		func(a, b Operation) int { return strings.Compare(a.Name, b.Name) },
 		func(a *Operation, b Operation) { a.Merge(b) })
 	w.Logs = mergeSorted(w.Logs, o.Logs, compareLogs, (*LogCount).merge)
+	w.Exceptions = mergeSorted(w.Exceptions, o.Exceptions, compareExceptions, (*Exception).merge)
 	w.Metrics = mergeSorted(w.Metrics, o.Metrics, compareMetrics, func(*Metric, Metric) {})
 	w.Build = max(w.Build, o.Build)
 }
 
 // Merge adds what o counted. Both must have the same name.
 func (p *Operation) Merge(o Operation) {
+	if p.Adjusted > 0 || o.Adjusted > 0 {
+		p.Adjusted = p.Population() + o.Population()
+	}
 	p.Requests += o.Requests
 	p.Failed += o.Failed
 	p.FailedHere += o.FailedHere
@@ -192,9 +265,17 @@ func (p *Operation) Merge(o Operation) {
 		func(a, b Call) int { return strings.Compare(a.Callee, b.Callee) }, (*Call).merge)
 	p.Callers = mergeSorted(p.Callers, o.Callers,
 		func(a, b Caller) int { return a.Release.Compare(b.Release) }, (*Caller).merge)
+	p.Slices = mergeSorted(p.Slices, o.Slices, compareSlices, (*Slice).merge)
 	for _, e := range o.Exemplars {
 		p.Exemplars.Add(e)
 	}
+}
+
+func (s *Slice) merge(o Slice) {
+	s.Requests += o.Requests
+	s.FailedHere += o.FailedHere
+	s.Rejected += o.Rejected
+	s.Duration.Merge(o.Duration)
 }
 
 func (c *Call) merge(o Call) {
@@ -203,6 +284,14 @@ func (c *Call) merge(o Call) {
 	c.FourPlus += o.FourPlus
 	c.Total += o.Total
 	c.Failed += o.Failed
+	c.Unanswered += o.Unanswered
+	c.Answered = mergeSorted(c.Answered, o.Answered,
+		func(a, b CalleeAnswer) int { return a.Release.Compare(b.Release) }, (*CalleeAnswer).merge)
+}
+
+func (a *CalleeAnswer) merge(o CalleeAnswer) {
+	a.Requests += o.Requests
+	a.Failed += o.Failed
 }
 
 func (c *Caller) merge(o Caller) {
@@ -214,6 +303,13 @@ func (l *LogCount) merge(o LogCount) {
 	l.Count += o.Count
 	if l.Example == "" || o.Example != "" && o.Example < l.Example {
 		l.Example, l.TraceID = o.Example, o.TraceID
+	}
+}
+
+func (x *Exception) merge(o Exception) {
+	x.Count += o.Count
+	if x.Example == "" || o.Example != "" && o.Example < x.Example {
+		x.Example, x.TraceID = o.Example, o.TraceID
 	}
 }
 
@@ -242,9 +338,17 @@ func compareLogs(a, b LogCount) int {
 	return cmp.Or(cmp.Compare(a.Severity, b.Severity), strings.Compare(a.Pattern, b.Pattern))
 }
 
+func compareExceptions(a, b Exception) int {
+	return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Place, b.Place))
+}
+
+func compareSlices(a, b Slice) int {
+	return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Value, b.Value))
+}
+
 func compareMetrics(a, b Metric) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Attributes, b.Attributes),
-		a.At.Compare(b.At), cmp.Compare(a.Value, b.Value))
+		a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
 }
 
 // mergeSorted merges two sorted lists without duplicates into one.

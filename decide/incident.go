@@ -222,7 +222,7 @@ func evidence(j unship.Judgement) []unship.Evidence {
 func shownFinding(f unship.Finding, c unship.Comparison) unship.Evidence {
 	return unship.Evidence{
 		Service: f.Release.Name, Version: f.Release.Version, Signal: f.Signal, Operation: f.Operation,
-		Quantile: finite(f.Quantile), Unit: f.Unit, Baseline: finite(f.Baseline), Candidate: finite(f.Candidate),
+		Quantile: finite(f.Quantile), Slice: f.Slice, Name: f.Name, Example: f.Example, Unit: f.Unit, Baseline: finite(f.Baseline), Candidate: finite(f.Candidate),
 		Interval: [2]float64{finite(f.Interval[0]), finite(f.Interval[1])},
 		EValue:   finite(math.Exp(min(f.LogE, 700))), Comparison: c, Samples: f.Samples, Since: f.Since.UTC(),
 		Exemplars: append(unship.Exemplars{}, f.Exemplars...),

@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 1
+const tickForm = 2
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -72,6 +72,7 @@ func (c *coder) window(w *unship.Window) {
 	integer(c, &w.Length)
 	list(c, &w.Operations, (*coder).operation)
 	list(c, &w.Logs, (*coder).log)
+	list(c, &w.Exceptions, (*coder).exception)
 	list(c, &w.Metrics, (*coder).metric)
 	c.text(&w.Build)
 }
@@ -86,6 +87,8 @@ func (c *coder) operation(p *unship.Operation) {
 	c.histogram(&p.Self)
 	list(c, &p.Calls, (*coder).call)
 	list(c, &p.Callers, (*coder).caller)
+	list(c, &p.Slices, (*coder).slice)
+	c.uint(&p.Adjusted)
 	list(c, (*[]unship.Exemplar)(&p.Exemplars), (*coder).exemplar)
 }
 
@@ -109,6 +112,23 @@ func (c *coder) call(v *unship.Call) {
 	c.uint(&v.FourPlus)
 	c.uint(&v.Total)
 	c.uint(&v.Failed)
+	c.uint(&v.Unanswered)
+	list(c, &v.Answered, (*coder).answer)
+}
+
+func (c *coder) answer(v *unship.CalleeAnswer) {
+	c.releaseID(&v.Release)
+	c.uint(&v.Requests)
+	c.uint(&v.Failed)
+}
+
+func (c *coder) slice(v *unship.Slice) {
+	c.text(&v.Key)
+	c.text(&v.Value)
+	c.uint(&v.Requests)
+	c.uint(&v.FailedHere)
+	c.uint(&v.Rejected)
+	c.histogram(&v.Duration)
 }
 
 func (c *coder) caller(v *unship.Caller) {
@@ -133,11 +153,25 @@ func (c *coder) log(v *unship.LogCount) {
 	c.text(&v.TraceID)
 }
 
+func (c *coder) exception(v *unship.Exception) {
+	c.text(&v.Type)
+	c.text(&v.Place)
+	c.uint(&v.Count)
+	c.text(&v.Example)
+	c.text(&v.TraceID)
+}
+
 func (c *coder) metric(v *unship.Metric) {
 	c.text(&v.Name)
 	c.text(&v.Unit)
 	c.text(&v.Attributes)
+	kind := uint64(v.Kind)
+	c.uint(&kind)
+	if c.reading {
+		v.Kind = unship.MetricKind(kind)
+	}
 	c.time(&v.At)
+	integer(c, &v.Over)
 	bits := math.Float64bits(v.Value)
 	c.uint(&bits)
 	if c.reading {

@@ -118,8 +118,9 @@ func Tick(start time.Time, windows, operations int) unship.Tick {
 	for w := range windows {
 		win := unship.Window{
 			Release: releaseID(fmt.Sprint("service-", w/10), "1.0.0"), Start: start, Length: 5 * time.Second, Build: "sha256:0123456789abcdef",
-			Instance: unship.Instance{ID: fmt.Sprint("pod-", w), Node: fmt.Sprint("node-", w%12)},
-			Logs:     []unship.LogCount{{Severity: 17, Pattern: "connection refused", Count: 3, Example: "connection refused: 10.0.0.1"}},
+			Instance:   unship.Instance{ID: fmt.Sprint("pod-", w), Node: fmt.Sprint("node-", w%12)},
+			Logs:       []unship.LogCount{{Severity: 17, Pattern: "connection refused", Count: 3, Example: "connection refused: 10.0.0.1"}},
+			Exceptions: []unship.Exception{{Type: "java.net.ConnectException", Place: "shop.Ledger.post < shop.Api.call", Count: 3, Example: "refused", TraceID: "ab"}},
 		}
 		for o := range operations {
 			win.Operations = append(win.Operations, operation(w, o))
@@ -132,7 +133,12 @@ func Tick(start time.Time, windows, operations int) unship.Tick {
 func operation(w, o int) unship.Operation {
 	p := unship.Operation{
 		Name: fmt.Sprint("GET /things/{id}/", o), Requests: uint64(100 + w), Failed: 1,
-		Calls:     []unship.Call{{Callee: "postgresql:orders", Requests: 90, Total: 95}},
+		Adjusted: uint64(1000 + w),
+		Calls: []unship.Call{
+			{Callee: "ledger", Requests: 40, Total: 41, Unanswered: 1, Answered: []unship.CalleeAnswer{{Release: releaseID("ledger", "1.1.0"), Requests: 39, Failed: 2}}},
+			{Callee: "postgresql:orders", Requests: 90, Total: 95},
+		},
+		Slices:    []unship.Slice{{Key: "tenant.id", Value: "acme", Requests: 30, FailedHere: 1, Rejected: 2, Duration: unship.Histogram{{Index: -64, Count: 30}}}},
 		Exemplars: unship.Exemplars{{TraceID: fmt.Sprintf("%032x", w*1000+o), SpanID: fmt.Sprintf("%016x", w), Duration: time.Second}},
 	}
 	for k := range 20 {
@@ -151,7 +157,7 @@ func ticks(t *testing.T, b Backend) {
 	var want []unship.Tick
 	for k := range 4 {
 		tick := Tick(noon.Add(time.Duration(k)*5*time.Second), 2, 2)
-		tick.Windows[0].Metrics = []unship.Metric{{Name: "m", At: noon, Value: math.Inf(1)}}
+		tick.Windows[0].Metrics = []unship.Metric{{Name: "m", Kind: unship.MetricCount, At: noon, Over: time.Minute, Value: math.Inf(1)}}
 		want = append(want, tick)
 		must(t, b.Commit(ctx, journal.Commit{Tick: &tick}))
 	}
