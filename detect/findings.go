@@ -176,31 +176,26 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	}
 	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()
-	lower, upper := e.interval(1 - w.policy.FalseRollbacks)
-	f.Interval = [2]float64{stat.OddsTimes(f.Baseline, lower), stat.OddsTimes(f.Baseline, upper)}
+	f.Interval[0], f.Interval[1] = e.interval(f.Candidate, float64(f.Samples.Candidate), 1-w.policy.FalseRollbacks)
 	f.Exemplars = w.examples(e)
 	if e.signal.latency() {
-		w.inSeconds(&f, e, lower, upper)
+		w.inSeconds(&f, e)
 	}
 	return f
 }
 
-// interval gives the odds ratios that are not refuted.
-func (e *evidence) interval(level float64) (lower, upper float64) {
-	o := stat.IntervalOptions{Phi: beforePhi, SD: e.sd}
+// interval gives the rates that the candidate's may be, where p of n requests were seen.
+func (e *evidence) interval(p, n, level float64) (lower, upper float64) {
+	o := stat.RateOptions{Phi: beforePhi, SD: e.sd}
 	if e.cal != nil {
 		o.Phi = e.cal.MaxPhi()
 	}
-	i := stat.NewInterval(o)
-	for _, t := range e.totals {
-		i.Add(stat.Table{NC: int(t.nc), XC: int(t.xc), NB: int(t.nb), XB: int(t.xb)})
-	}
-	return i.Bounds(level)
+	return stat.RateInterval(p*n, n, level, o)
 }
 
 // inSeconds turns a finding about the share of slow requests into durations.
 // A quantile's interval follows from the interval of the share beyond it.
-func (w *watch) inSeconds(f *unship.Finding, e *evidence, lower, upper float64) {
+func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	var c, b unship.Histogram
 	for _, u := range e.units {
 		if u < len(w.shown) {
@@ -219,16 +214,8 @@ func (w *watch) inSeconds(f *unship.Finding, e *evidence, lower, upper float64) 
 	}
 	f.Unit = "s"
 	f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
-	// The candidate's share beyond its own quantile is 1−q; odds lower or higher by
-	// the interval's width around the estimate move along its distribution.
-	odds := func(p float64) float64 { return p / math.Max(1e-12, 1-p) }
-	pb, pc, _ := e.rates()
-	ratio := odds(pc) / math.Max(1e-12, odds(pb))
-	at := func(bound float64) float64 {
-		return seconds(c, math.Min(1-1e-9, math.Max(1e-9, 1-stat.OddsTimes(1-q, math.Min(1e6, bound)/math.Max(1e-6, ratio)))))
-	}
-	lo, hi := at(lower), at(upper)
-	f.Interval = [2]float64{math.Min(lo, f.Candidate), math.Max(hi, f.Candidate)}
+	less, more := e.interval(1-q, float64(c.Total()), 1-w.policy.FalseRollbacks)
+	f.Interval = [2]float64{math.Min(f.Candidate, seconds(c, 1-more)), math.Max(f.Candidate, seconds(c, 1-less))}
 }
 
 // pastDurations gives the durations before the release.

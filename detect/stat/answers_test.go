@@ -3,6 +3,8 @@ package stat
 import (
 	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // verify gives the share of wrong and right answers and the median windows.
@@ -94,79 +96,69 @@ func TestRecoverySpecialCases(t *testing.T) {
 	}
 }
 
-func TestIntervalCovers(t *testing.T) {
-	for _, ratio := range []float64{.3, 1, 4} {
+func TestRateIntervalCovers(t *testing.T) {
+	for _, p := range []float64{.001, .02, .5, .97} {
 		r, missed, width := newRandom(31), 0, 0.0
-		pb := .02
-		pc := OddsTimes(pb, ratio)
-		for range 200 {
-			i, out := NewInterval(IntervalOptions{}), false
-			for range 60 {
-				i.Add(Table{100, 400, r.binomial(100, pc), r.binomial(400, pb)})
-				lo, hi := i.Bounds(.95)
-				out = out || lo > ratio || hi < ratio
+		for range 300 {
+			x, n, out := 0, 0, false
+			for range 80 {
+				x, n = x+r.binomial(100, p), n+100
+				lo, hi := RateInterval(float64(x), float64(n), .95, RateOptions{})
+				out = out || lo > p || hi < p
 			}
 			missed += count(out)
-			lo, hi := i.Bounds(.95)
-			width += math.Log(hi/lo) / 200
+			lo, hi := RateInterval(float64(x), float64(n), .95, RateOptions{})
+			width += (hi - lo) / 300
 		}
-		if missed > 14 {
-			t.Errorf("ratio %v: %d of 200 intervals missed it at some moment, want at most 10 give or take", ratio, missed)
+		if missed > 25 {
+			t.Errorf("rate %v: %d of 300 intervals missed it at some moment, want at most 15 give or take", p, missed)
 		}
-		// A fixed-time interval of this size is 3.9 standard deviations wide.
-		sd := math.Sqrt(1/(6000*pc) + 1/(24000*pb))
-		if width > 8.5*sd {
-			t.Errorf("ratio %v: intervals are %v standard deviations wide", ratio, width/sd)
+		// A fixed-time interval is 3.9 standard deviations wide, of few bad requests 4.4.
+		if sd := math.Sqrt(p * (1 - p) / 8000); width > 8.8*sd {
+			t.Errorf("rate %v: intervals are %v standard deviations wide", p, width/sd)
 		}
 	}
 }
 
-func TestIntervalLaws(t *testing.T) {
-	a, b := NewInterval(IntervalOptions{}), NewInterval(IntervalOptions{})
-	wide, noisy := NewInterval(IntervalOptions{SD: .1}), NewInterval(IntervalOptions{Phi: 2})
-	if lo, hi := a.Bounds(.99); lo != 0 || !math.IsInf(hi, 1) || a.Estimate() != 1 {
-		t.Errorf("no data: %v to %v, estimate %v", lo, hi, a.Estimate())
-	}
-	tab := Table{1000, 9000, 60, 180}
-	for range 3 {
-		for _, i := range []*Interval{a, wide, noisy} {
-			i.Add(tab)
+func TestRateIntervalReference(t *testing.T) {
+	// Python, by bisection: from math import lgamma, log
+	// lb = lambda a,b: lgamma(a)+lgamma(b)-lgamma(a+b)
+	// f = lambda p: lb(x+.5,n-x+.5)-lb(.5,.5)-x*log(p)-(n-x)*log(1-p)-log(100)
+	for _, c := range []struct{ x, n, lower, upper float64 }{
+		{70, 882, 0.0476302836318525, 0.121478191137698},
+		{0, 400, 0, 0.0202265913898925},
+	} {
+		lower, upper := RateInterval(c.x, c.n, .99, RateOptions{})
+		if !near(lower, c.lower, 1e-9) || !near(upper, c.upper, 1e-9) {
+			t.Errorf("%v of %v: %v to %v, want %v to %v", c.x, c.n, lower, upper, c.lower, c.upper)
 		}
-		b.Add(tab.Swap())
-	}
-	lo, hi := a.Bounds(.99)
-	swappedLo, swappedHi := b.Bounds(.99)
-	if !near(lo, 1/swappedHi, 1e-9) || !near(hi, 1/swappedLo, 1e-9) {
-		t.Errorf("groups exchanged: %v to %v and %v to %v", lo, hi, swappedLo, swappedHi)
-	}
-	// The conditional estimate is close to the sample odds ratio (60·8820)/(940·180).
-	if got, want := a.Estimate(), 60.0*8820/(940*180); !near(got, want, .01) {
-		t.Errorf("estimate %v, want near %v", got, want)
-	}
-	if lo < 1.5 || hi > 6 {
-		t.Errorf("interval %v to %v", lo, hi)
-	}
-	for name, other := range map[string]*Interval{"SD": wide, "Phi": noisy} {
-		if l, h := other.Bounds(.99); l >= lo || h <= hi {
-			t.Errorf("%s does not widen: %v to %v, without %v to %v", name, l, h, lo, hi)
-		}
-	}
-	if l, h := a.Bounds(.9); l < lo || h > hi {
-		t.Errorf("a lower level widens: %v to %v", l, h)
-	}
-	only := NewInterval(IntervalOptions{})
-	only.Add(Table{100, 900, 15, 0})
-	if l, h := only.Bounds(.99); l <= 1 || !math.IsInf(h, 1) {
-		t.Errorf("failures of the candidate alone: %v to %v", l, h)
 	}
 }
 
-func TestOddsTimes(t *testing.T) {
-	for _, c := range [][3]float64{{.5, 1, .5}, {.5, 3, .75}, {0, 5, 0}, {1, .2, 1}, {.2, math.Inf(1), 1}, {0, math.Inf(1), 0}} {
-		if got := OddsTimes(c[0], c[1]); !near(got, c[2], 1e-12) {
-			t.Errorf("%v times %v: %v, want %v", c[0], c[1], got, c[2])
-		}
+func TestRateIntervalLaws(t *testing.T) {
+	if lo, hi := RateInterval(0, 0, .99, RateOptions{}); lo != 0 || hi != 1 {
+		t.Errorf("no data: %v to %v", lo, hi)
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Float64Range(1, 1e7).Draw(t, "n")
+		x := n * rapid.Float64Range(0, 1).Draw(t, "share")
+		lo, hi := RateInterval(x, n, .99, RateOptions{})
+		if !(0 <= lo && lo <= x/n && x/n <= hi && hi <= 1) {
+			t.Fatalf("%v of %v: %v to %v", x, n, lo, hi)
+		}
+		swappedLo, swappedHi := RateInterval(n-x, n, .99, RateOptions{})
+		if !near(lo, 1-swappedHi, 1e-6) || !near(hi, 1-swappedLo, 1e-6) {
+			t.Fatalf("good for bad: %v to %v and %v to %v", lo, hi, swappedLo, swappedHi)
+		}
+		for name, o := range map[string]RateOptions{"SD": {SD: .2}, "Phi": {Phi: 3}} {
+			if l, h := RateInterval(x, n, .99, o); l > lo || h < hi {
+				t.Fatalf("%s does not widen: %v to %v, without %v to %v", name, l, h, lo, hi)
+			}
+		}
+		if l, h := RateInterval(x, n, .9, RateOptions{}); l < lo || h > hi {
+			t.Fatalf("a lower level widens: %v to %v", l, h)
+		}
+	})
 }
 
 func TestWaldReference(t *testing.T) {

@@ -41,10 +41,9 @@ func BenchmarkShift(b *testing.B) {
 	}
 }
 
-func BenchmarkInterval(b *testing.B) {
-	i := NewInterval(IntervalOptions{})
+func BenchmarkRateInterval(b *testing.B) {
 	for b.Loop() {
-		i.Add(Table{1000, 9000, 51, 449})
+		RateInterval(51, 1000, .999, RateOptions{Phi: 1.5, SD: .1})
 	}
 }
 

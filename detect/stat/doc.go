@@ -15,7 +15,7 @@
 //   - [Harmless] shows the opposite, that a candidate is not worse than tolerated.
 //   - [Shift] and [ShiftRelease] compare with the past where nothing old is left.
 //   - [Recovery] tells whether taking a release back helped.
-//   - [Interval] says how much worse, [Detectable] what would have been seen,
+//   - [RateInterval] says how bad, [Detectable] what would have been seen,
 //     [PosteriorBlame] who did it.
 //
 // In go counts, out come logarithms of e-values. Updates allocate nothing.

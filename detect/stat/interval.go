@@ -2,145 +2,72 @@ package stat
 
 import "math"
 
-// IntervalOptions describes the noise of an [Interval].
-type IntervalOptions struct {
+// RateOptions describes the noise of a rate in [RateInterval].
+type RateOptions struct {
 	Phi float64 // dispersion, [Calibration.MaxPhi]; 1 at least
-	// SD widens the interval from the odds ratio of these instances to that of
-	// the versions: [Calibration.Sigma0]. 0: these instances.
+	// SD widens the interval from the rate of these instances to that of the
+	// version: the deviation of the log odds between equal groups,
+	// [Calibration.Sigma0]. 0: these instances.
 	SD float64
 }
 
-const intervalSide = 40 // grid points on each side of an odds ratio of 1
-
-// Interval is a confidence sequence for the odds ratio candidate : baseline,
-// common to all strata: P(the true ratio is ever outside) ≤ 1 − level.
+// RateInterval gives a confidence sequence for the rate at which x of n
+// requests are bad: P(the true rate is ever outside) ≤ 1 − level, 0 ≤ x ≤ n,
+// however often one looks. It holds the rates p that
 //
-// It inverts tests: a ratio ρ is excluded from below when the mean over the
-// grid's ratios above ρ of exp((ℓ(ψ)−ℓ(ρ))/φ) reaches 2/(1−level), where ℓ is
-// the conditional log likelihood ([ConditionalLLR]); from above likewise
-// (Robbins 1970; Darling and Robbins 1967). The grid has 81 ratios from 1/1000
-// to 1000, three per cent apart near 1 and twofold at the ends; bounds between
-// its points err to the outside. With SD, half of 1 − level pays for a normal
-// difference between instances. Cost: Add 8 µs, nothing for a table
-// without bad requests; Bounds 3 µs.
-type Interval struct {
-	psi []float64 // log odds ratios, rising
-	l   []float64 // log likelihood at psi relative to 1
-	phi float64
-	sd  float64
+//	B(x/φ+½, (n−x)/φ+½) / B(½, ½) / (p^(x/φ)·(1−p)^((n−x)/φ)) < 1/(1−level)
+//
+// does not refute: the likelihood ratio of Jeffreys' mixture against p is a
+// martingale (Robbins 1970), raised to the power 1/φ for overdispersed counts
+// (Grünwald 2012). With SD, half of 1 − level pays for a normal difference of
+// the log odds. Without requests it is [0,1]. Cost: 3 µs.
+func RateInterval(x, n, level float64, o RateOptions) (lower, upper float64) {
+	if !(n > 0) {
+		return 0, 1
+	}
+	x = math.Min(math.Max(x, 0), n)
+	phi, alpha, widen := math.Max(1, o.Phi), 1-level, 0.0
+	if o.SD > 0 {
+		alpha /= 2
+		widen = o.SD * math.Sqrt2 * math.Erfinv(1-alpha)
+	}
+	bad, good := x/phi, (n-x)/phi
+	mixture := logBeta(bad+.5, good+.5) - logBeta(.5, .5)
+	refuted := func(p float64) bool { return mixture-logPower(p, bad)-logPower(1-p, good) >= -math.Log(alpha) }
+	middle := x / n
+	return oddsTimes(border(0, middle, refuted), math.Exp(-widen)), oddsTimes(border(1, middle, refuted), math.Exp(widen))
 }
 
-// NewInterval gives an interval that excludes nothing.
-func NewInterval(o IntervalOptions) *Interval {
-	n := 2*intervalSide + 1
-	i := &Interval{psi: make([]float64, n), l: make([]float64, n), phi: math.Max(1, o.Phi), sd: math.Max(0, o.SD)}
-	const first, bend = 0.03, 0.095
-	for k := range i.psi {
-		i.psi[k] = first / bend * math.Sinh(bend*float64(k-intervalSide))
+// border is the rate between an end of [0,1] and a rate that is not refuted at
+// which refutation begins, from the outside.
+func border(end, inside float64, refuted func(float64) bool) float64 {
+	if end == inside || !refuted(end) {
+		return end
 	}
-	return i
-}
-
-// Add adds one table; as many for each window as there are strata.
-func (i *Interval) Add(t Table) { ConditionalLLR(i.l, i.psi, 0, t) }
-
-// Bounds gives the odds ratios between which the true one lies, at a level in
-// (0,1). lower is 0 and upper +Inf while nothing is excluded on that side.
-func (i *Interval) Bounds(level float64) (lower, upper float64) {
-	alpha, widen := 1-level, 0.0
-	if i.sd > 0 {
-		alpha = float64(alpha / 2)
-		widen = float64(i.sd * math.Sqrt2 * math.Erfinv(1-alpha))
-	}
-	need := math.Log(2 / alpha)
-	lower, upper = 0, math.Inf(1)
-	if log, ok := i.bound(need, 1); ok {
-		lower = math.Exp(log - widen)
-	}
-	if log, ok := i.bound(need, -1); ok {
-		upper = math.Exp(log + widen)
-	}
-	return lower, upper
-}
-
-// bound gives the log odds ratio up to which all are excluded, coming from the
-// low end of the grid for direction 1, from the high end for −1.
-func (i *Interval) bound(need float64, direction int) (log float64, ok bool) {
-	n := len(i.l)
-	at := func(k int) int {
-		if direction < 0 {
-			return n - 1 - k
-		}
-		return k
-	}
-	beyond, last, level := newSum(), -1, 0.0
-	for k := n - 1; k >= 0; k-- {
-		l := i.l[at(k)] / i.phi
-		// The mixture over all that lies beyond k, less what it has to exceed.
-		if top := beyond.log() - math.Log(float64(n-1-k)) - need; k < n-1 && top >= l {
-			if last < 0 {
-				last, level = k, top
-			}
+	for range 52 {
+		if m := (end + inside) / 2; refuted(m) {
+			end = m
 		} else {
-			last = -1
-		}
-		beyond.add(l)
-	}
-	if last < 0 {
-		return 0, false
-	}
-	return i.between(at(last), direction, level), true
-}
-
-// between extends a bound from grid point k towards the next: to where the log
-// likelihood would reach level if it rose as steeply as before k. It is concave
-// (log ψ is the natural parameter of an exponential family), so this is too
-// little rather than too much.
-func (i *Interval) between(k, direction int, level float64) float64 {
-	before, next := k-direction, k+direction
-	if before < 0 || before >= len(i.psi) {
-		return i.psi[k]
-	}
-	slope := (i.l[k] - i.l[before]) / i.phi / (i.psi[k] - i.psi[before])
-	step := (level - i.l[k]/i.phi) / slope
-	if !(math.Abs(step) < math.Abs(i.psi[next]-i.psi[k])) {
-		return i.psi[next]
-	}
-	return i.psi[k] + step
-}
-
-// Estimate is the most likely odds ratio, 1 without evidence.
-func (i *Interval) Estimate() float64 {
-	best := intervalSide
-	for k, l := range i.l {
-		if l > i.l[best] {
-			best = k
+			inside = m
 		}
 	}
-	if best == 0 || best == len(i.l)-1 || i.l[0] == i.l[best] {
-		return math.Exp(i.psi[best])
-	}
-	return math.Exp(vertex(i.psi[best-1:best+2], i.l[best-1:best+2]))
+	return end
 }
 
-// vertex is where the parabola through three points is highest.
-func vertex(x, y []float64) float64 {
-	d0, d2 := x[1]-x[0], x[1]-x[2]
-	e0, e2 := y[1]-y[0], y[1]-y[2]
-	den := float64(d0*e2) - float64(d2*e0)
-	if den == 0 {
-		return x[1]
-	}
-	return x[1] - 0.5*(float64(d0*d0*e2)-float64(d2*d2*e0))/den
-}
-
-// OddsTimes gives the rate whose odds are ratio times those of p.
-func OddsTimes(p, ratio float64) float64 {
-	if math.IsInf(ratio, 1) {
-		if p > 0 {
-			return 1
-		}
+// logPower is log p^k, with 0^0 = 1.
+func logPower(p, k float64) float64 {
+	if k == 0 {
 		return 0
 	}
-	return p * ratio / (1 - p + float64(p*ratio))
+	return k * math.Log(p)
 }
+
+func logBeta(a, b float64) float64 {
+	x, _ := math.Lgamma(a)
+	y, _ := math.Lgamma(b)
+	z, _ := math.Lgamma(a + b)
+	return x + y - z
+}
+
+// oddsTimes gives the rate whose odds are ratio times those of p.
+func oddsTimes(p, ratio float64) float64 { return p * ratio / (1 - p + float64(p*ratio)) }

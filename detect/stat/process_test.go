@@ -321,7 +321,7 @@ func TestUpdatesAllocateNothing(t *testing.T) {
 	p := NewProcess(ProcessOptions{ExtraSD: .05, Delta: .0005, InstancesC: 2, InstancesB: 8})
 	h := NewHarmless(HarmlessOptions{ExtraSD: .05, Delta: .001})
 	s := NewShift(ShiftOptions{PreX: make([]float64, 360), PreN: make([]float64, 360)})
-	r, i := NewShiftRelease(0, 0), NewInterval(IntervalOptions{})
+	r := NewShiftRelease(0, 0)
 	v := NewRecovery(RecoveryOptions{Before: .01, Bad: .1})
 	w, a, b := []float64{.5}, []float64{1}, []float64{0}
 	for name, step := range map[string]func(){
@@ -330,7 +330,7 @@ func TestUpdatesAllocateNothing(t *testing.T) {
 		"Shift":        func() { s.Add(3, 900, .15); s.LogA(); s.LogB() },
 		"ShiftRelease": func() { r.Step(w, a, b) },
 		"Recovery":     func() { v.Step(3, 100) },
-		"Interval":     func() { i.Add(Table{100, 900, 3, 9}); i.Bounds(.99) },
+		"RateInterval": func() { RateInterval(3, 100, .99, RateOptions{SD: .1}) },
 	} {
 		if n := testing.AllocsPerRun(50, step); n != 0 {
 			t.Errorf("%s: %v allocations a window", name, n)
