@@ -21,6 +21,7 @@ func (d *Detector) read(tick *unship.Tick, t int32) {
 			touched = append(touched, s)
 		}
 		d.readWindow(s, w, t)
+		relate(s, w, t)
 	}
 	for _, s := range touched {
 		for _, u := range s.units {
@@ -92,7 +93,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	c.add(p.Requests, y)
 	c.lat = seen
 	for _, x := range p.Callers {
-		s.addCaller(u, x, t)
+		s.callers.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere)
 	}
 	s.readCalls(i, p, t)
 	if mine == nil {

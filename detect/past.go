@@ -106,14 +106,8 @@ func (p *past) before(sig *signal, unit int, h history) (x, n []float64) {
 		p.durationsBefore(sig, unit, h, x, n)
 	case sig.kind == unship.SignalErrorRatio && p.outside:
 		for k, v := range svc.callers {
-			if k.unit != unit || svc.near(k.caller, p.w) {
-				continue
-			}
-			for _, c := range v {
-				if c.at >= h.from && c.at < h.to {
-					x[c.at-h.from] += float64(c.failed) // whole numbers: the order of the map does not matter
-					n[c.at-h.from] += float64(c.n)
-				}
+			if k.unit == unit && !svc.near(k.other, p.w) {
+				v.spread(h, anyPart, x, n) // whole numbers: the order of the map does not matter
 			}
 		}
 	default:
@@ -279,13 +273,9 @@ func (p *past) without(out map[*instance]bool, t int32) float64 {
 func (w *watch) outsiders(h history) bool {
 	var known, all uint64
 	for k, v := range w.svc.callers {
-		if w.svc.near(k.caller, w) {
-			continue
-		}
-		for _, c := range v {
-			if c.at >= h.from && c.at < h.to {
-				known += uint64(c.n)
-			}
+		if !w.svc.near(k.other, w) {
+			n, _ := v.between(h, anyPart)
+			known += n
 		}
 	}
 	for _, l := range w.svc.load {

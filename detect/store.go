@@ -12,7 +12,6 @@ import (
 const (
 	maxOperations = 64
 	maxCalls      = 64
-	maxCallers    = 64
 	maxKept       = 2160 // windows kept of one instance, however long the watch
 )
 
@@ -157,17 +156,6 @@ type unitKey struct{ operation, callee string }
 
 type instanceKey struct{ version, id string }
 
-type callerKey struct {
-	unit   int
-	caller unship.Service
-}
-
-// callerCell is what one service asked of one operation in one window.
-type callerCell struct {
-	at        int32
-	n, failed uint32
-}
-
 // service is everything known of one service.
 type service struct {
 	id        unship.Service
@@ -178,7 +166,8 @@ type service struct {
 	ops       int
 	instances []*instance
 	instOf    map[instanceKey]*instance
-	callers   map[callerKey][]callerCell
+	callers   relations  // with who called its operations: bad requests are those that failed here
+	answers   relations  // with who answered its operations' calls: bad requests failed without a failed call
 	load      []loadCell // requests by window
 	watches   []*watch   // open ones
 	released  int32      // window of the latest release; 0: none
@@ -198,7 +187,8 @@ func newService(id unship.Service, t int32) *service {
 		id: id, first: t, last: t,
 		unitOf:  map[unitKey]int{},
 		instOf:  map[instanceKey]*instance{},
-		callers: map[callerKey][]callerCell{},
+		callers: relations{},
+		answers: relations{},
 		calls:   map[string]bool{},
 	}
 }
@@ -281,22 +271,6 @@ func (s *service) candidate(version string) bool {
 	return false
 }
 
-// addCaller counts what a caller asked of an operation.
-func (s *service) addCaller(unit int, c unship.Caller, t int32) {
-	k := callerKey{unit, c.Release.Service}
-	v, ok := s.callers[k]
-	if !ok && len(s.callers) >= maxCallers {
-		return
-	}
-	if n := len(v); n == 0 || v[n-1].at != t {
-		v = append(v, callerCell{at: t})
-	}
-	last := &v[len(v)-1]
-	last.n += uint32(c.Requests)
-	last.failed += uint32(c.FailedHere)
-	s.callers[k] = v
-}
-
 // forget drops what is older than window from and instances that fell silent before it.
 func (s *service) forget(from int32) {
 	keep := s.instances[:0]
@@ -312,14 +286,8 @@ func (s *service) forget(from int32) {
 	}
 	clear(s.instances[len(keep):])
 	s.instances = keep
-	for k, v := range s.callers {
-		j := sort.Search(len(v), func(j int) bool { return v[j].at >= from })
-		if j == len(v) {
-			delete(s.callers, k)
-			continue
-		}
-		s.callers[k] = append(v[:0], v[j:]...)
-	}
+	s.callers.forget(from)
+	s.answers.forget(from)
 	j := sort.Search(len(s.load), func(j int) bool { return s.load[j].at >= from })
 	s.load = append(s.load[:0], s.load[j:]...)
 }
