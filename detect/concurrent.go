@@ -32,8 +32,9 @@ type tally struct{ xc, nc, xb, nb float64 }
 // stream is one e-process: a signal in some units with one common effect.
 type stream struct {
 	signal *signal
-	units  []int // strata
-	single bool  // one operation by itself
+	units  []int       // strata
+	near   []neighbour // strata, of what neighbours see; nil of what the instances do
+	single bool        // one operation by itself
 	weight float64
 	opt    stat.ProcessOptions
 	proc   *stat.Process
@@ -48,16 +49,17 @@ type slot struct {
 
 // comparison compares two versions of a service in the same moments.
 type comparison struct {
-	svc      *service
-	sides    cohorts
-	start    int32          // the first window
-	skipped  map[int32]bool // windows of a telemetry outage
-	kc, kb   int
-	streams  []*stream
-	order    []int    // units in the order in which they are read
-	slots    [][]slot // by unit
-	harmless [2]*clearing
-	frame    frame
+	svc       *service
+	sides     cohorts
+	start     int32          // the first window
+	skipped   map[int32]bool // windows of a telemetry outage
+	kc, kb    int
+	streams   []*stream
+	witnesses []*stream // those of them that neighbours feed
+	order     []int     // units in the order in which they are read
+	slots     [][]slot  // by unit
+	harmless  [2]*clearing
+	frame     frame
 }
 
 // clearing is a test that a signal did not get worse.
@@ -126,6 +128,9 @@ func (c *comparison) step(t int32) {
 			c.feed(s)
 		}
 	}
+	for _, s := range c.witnesses {
+		c.hear(s, t)
+	}
 	for _, s := range c.streams {
 		s.proc.Close()
 	}
@@ -190,9 +195,12 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 			kb--
 		}
 	}
-	rest := 1.0
+	var terms []float64
 	for _, s := range c.strongest(carriers) {
-		rest -= s.weight
+		if s.near != nil {
+			terms = append(terms, s.share()) // neighbours do not tell instances apart
+			continue
+		}
 		x := *s
 		x.opt.InstancesC, x.opt.InstancesB = max(1, kc), max(1, kb)
 		x.proc = stat.NewProcess(x.opt)
@@ -204,7 +212,6 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 			again.step(w)
 		}
 	}
-	terms := make([]float64, 0, carriers)
 	for _, s := range again.streams {
 		terms = append(terms, s.share())
 	}

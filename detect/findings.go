@@ -41,6 +41,7 @@ func (s *shown) add(candidate bool, p *unship.Operation, h unship.Histogram) {
 type evidence struct {
 	signal *signal
 	units  []int
+	near   []neighbour
 	single bool
 	weight float64
 	logE   float64
@@ -58,7 +59,7 @@ func (w *watch) streams() []evidence {
 	if w.conc != nil {
 		for _, s := range w.conc.streams {
 			out = append(out, evidence{
-				signal: s.signal, units: s.units, single: s.single, weight: s.weight, logE: s.proc.LogE(), totals: s.totals,
+				signal: s.signal, units: s.units, near: s.near, single: s.single, weight: s.weight, logE: s.proc.LogE(), totals: s.totals,
 				cal: s.opt.Calibration, onset: w.begin + int32(s.proc.Onset()),
 				sd: s.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
 			})
@@ -106,6 +107,9 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 func (w *watch) since(e *evidence, t int32) []tally {
 	if e.cal == nil || w.switched != 0 || e.onset <= w.begin+settleWindows {
 		return e.totals
+	}
+	if e.near != nil {
+		return w.conc.heardSince(e.near, max(e.onset, t-maxKept), t)
 	}
 	out := make([]tally, len(e.units))
 	s := stream{signal: e.signal, opt: stat.ProcessOptions{Calibration: e.cal}}
@@ -157,8 +161,12 @@ func (w *watch) told(out []unship.Finding, e *evidence) bool {
 	return false
 }
 
-// operation is the name of the only operation of a stream, "" of several.
+// operation is the name of the only operation of a stream, "" of several. A
+// neighbour's operation comes after the neighbour's name.
 func (w *watch) operation(e *evidence) string {
+	if e.near != nil {
+		return namely(e.near)
+	}
 	if len(e.units) == 1 {
 		return w.svc.units[e.units[0]].name()
 	}
@@ -262,6 +270,9 @@ func (w *watch) examples(e *evidence) (x unship.Exemplars) {
 
 // say puts a finding into words.
 func (w *watch) say(f *unship.Finding, what string) string {
+	if f.Signal == unship.SignalCallerError || f.Signal == unship.SignalCalleeError {
+		return w.sayNear(f)
+	}
 	where := f.Operation
 	if where == "" {
 		where = w.release.Service.String()

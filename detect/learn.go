@@ -106,6 +106,10 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	ops, calls := s.traffic(false, isVersion(w.baseline), h), s.traffic(true, isVersion(w.baseline), h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	for k, sig := range w.signals {
+		if sig.near != nowhere {
+			c.addNear(w, sig, d.neighbours(s, sig.near, of(w.baseline), h), h)
+			continue
+		}
 		units := ops
 		if sig.calls {
 			units = calls
@@ -228,6 +232,10 @@ func (d *Detector) lesson(s *service, t int32) *lesson {
 	}
 	l := &lesson{at: t}
 	for _, sig := range d.signals {
+		if sig.near != nowhere { // what neighbours see is not told by instance
+			l.cal = append(l.cal, nil)
+			continue
+		}
 		var all []stat.Cells
 		for _, u := range s.traffic(sig.calls, isVersion(version), h) {
 			if len(all) < maxSingle && u.requests >= minCalls {

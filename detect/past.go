@@ -19,7 +19,7 @@ func (w *watch) newPast(from int32) *past {
 		if sig.calls {
 			units = calls
 		}
-		if sig.kind != unship.SignalInclusiveError { // what is called may fail by itself
+		if sig.kind != unship.SignalInclusiveError && sig.near == nowhere { // what is called may fail by itself
 			p.addSignal(sig, units, h)
 		}
 	}

@@ -130,6 +130,10 @@ func (v *verification) drain(t int32) {
 // step takes in what all versions but the bad one did in window t.
 func (s *returning) step(v *verification, t int32) {
 	var x, n float64
+	for k := range s.near {
+		bad, all := s.near[k].counts(v.release.Version, t)
+		x, n = x+bad, n+all
+	}
 	for _, u := range s.units {
 		for _, i := range v.svc.instances {
 			if i.version == v.release.Version {
@@ -180,6 +184,10 @@ func (s *returning) name() string {
 		return "the failure ratio"
 	case s.signal.kind == unship.SignalRejectionRatio:
 		return "the rejection ratio"
+	case s.signal.near == atCallers:
+		return "the failure ratio of the callers"
+	case s.signal.near == atCallees:
+		return "the failure ratio of what it calls"
 	case s.signal.latency():
 		return "the share of slow requests"
 	}

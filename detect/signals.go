@@ -13,7 +13,8 @@ type signal struct {
 	quantile  float64 // of durations; 0 for the far tail and all else
 	count     int     // place in a cell
 	calls     bool    // counts calls, not operations
-	what      string  // in words: "fails", after an operation's name
+	near      nearness
+	what      string // in words: "fails", after an operation's name
 	weight    float64
 	extra     float64 // deviation of the log odds between equal instances, granted
 	ratio     float64 // tolerated odds ratio
@@ -22,7 +23,7 @@ type signal struct {
 }
 
 // latency says that the signal counts slow requests.
-func (s *signal) latency() bool { return !s.calls && s.count >= countP50 }
+func (s *signal) latency() bool { return !s.calls && s.near == nowhere && s.count >= countP50 }
 
 // of gives the bad and all requests of a cell, none where the signal is not to be had.
 func (s *signal) of(c *cell) (bad, all int) {
@@ -35,11 +36,14 @@ func (s *signal) of(c *cell) (bad, all int) {
 // weights of the signals in a release's evidence. They sum to .85: what is not
 // measured stays invested in e = 1, so nothing depends on which signals exist.
 const (
-	weightFailedHere = .30
-	weightFailed     = .15
-	weightRejected   = .05
-	weightSelf       = .30
-	weightCalls      = .05
+	weightFailedHere  = .30
+	weightFailed      = .05
+	weightRejected    = .05
+	weightSelf        = .30
+	weightCalls       = .05
+	weightCallerError = .05
+	weightCalleeError = .03
+	weightUnanswered  = .02
 )
 
 var latencyShares = [thresholds]float64{.30, .20, .25, .25}
@@ -51,8 +55,14 @@ func signalsFor(tol rules.Tolerance) []*signal {
 		{kind: unship.SignalInclusiveError, count: countFailed, weight: weightFailed, what: "fails, here or further on,"},
 		{kind: unship.SignalRejectionRatio, count: countRejected, weight: weightRejected, what: "rejects"},
 	}
+	s = append(s,
+		&signal{kind: unship.SignalCallerError, near: atCallers, weight: weightCallerError},
+		&signal{kind: unship.SignalCalleeError, near: atCallees, weight: weightCalleeError})
 	for _, x := range s {
 		x.extra, x.ratio, x.delta = .05, max(1, tol.Ratio), tol.Absolute
+		if x.near == atCallees {
+			x.extra = calleeSD
+		}
 	}
 	for k, share := range latencyShares {
 		x := &signal{kind: unship.SignalSelfDuration, count: countP50 + k, weight: weightSelf * share, extra: .03, ratio: 1}

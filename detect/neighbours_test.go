@@ -1,0 +1,141 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+
+	"unship.dev"
+	"unship.dev/rules"
+)
+
+// neighbourhood adds to a simulation a service that calls another one and
+// tells which of its versions answered, and one that the other calls.
+type neighbourhood struct {
+	*simulation
+	of         string  // the service between them
+	misread    float64 // share of the new version's answers that its caller cannot use
+	poisoned   float64 // share of the new version's calls on which its callee fails
+	both       float64 // the same of all versions: the neighbours' own fault
+	share      float64 // of the traffic that goes to the new version
+	releasedAt int     // window from which the caller's own new version serves as well; 0: never
+}
+
+const callsPerWindow = 200
+
+func (n *neighbourhood) tick(t int) (unship.Tick, []unship.Release) {
+	k, r := n.simulation.tick(t)
+	k.Windows = append(k.Windows, n.caller(t, "2.0.0", callsPerWindow))
+	if n.releasedAt > 0 && t >= n.releasedAt {
+		k.Windows = append(k.Windows, n.caller(t, "2.1.0", callsPerWindow/4))
+	}
+	k.Windows = append(k.Windows, n.callee(t))
+	return k, r
+}
+
+func (n *neighbourhood) split(t, requests int) (fresh, old int) {
+	if t < simStart {
+		return 0, requests
+	}
+	fresh = int(n.failures(requests, n.share))
+	return fresh, requests - fresh
+}
+
+func (n *neighbourhood) id(name, version string) unship.ReleaseID {
+	return unship.ReleaseID{Service: unship.Service{Environment: "production", Namespace: "shop", Name: name}, Version: version}
+}
+
+func (n *neighbourhood) caller(t int, version string, requests int) unship.Window {
+	fresh, old := n.split(t, requests)
+	own := .002 + n.both
+	if version == "2.1.0" {
+		own += .2 // the caller's new version is bad by itself
+	}
+	answers := []unship.CalleeAnswer{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), Failed: n.failures(old, own)}}
+	if fresh > 0 {
+		answers = append(answers, unship.CalleeAnswer{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), Failed: n.failures(fresh, own+n.misread)})
+	}
+	failed := uint64(0)
+	for _, a := range answers {
+		failed += a.Failed
+	}
+	return unship.Window{
+		Release: n.id("web", version), Instance: unship.Instance{ID: "web-" + version}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
+		Operations: []unship.Operation{{
+			Name: "GET /page", Requests: uint64(requests), Failed: failed, FailedHere: failed,
+			Calls: []unship.Call{{Callee: n.of, Requests: uint64(requests), Total: uint64(requests), Answered: answers}},
+		}},
+	}
+}
+
+func (n *neighbourhood) callee(t int) unship.Window {
+	fresh, old := n.split(t, callsPerWindow)
+	callers := []unship.Caller{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), FailedHere: n.failures(old, .002+n.both)}}
+	if fresh > 0 {
+		callers = append(callers, unship.Caller{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), FailedHere: n.failures(fresh, .002+n.both+n.poisoned)})
+	}
+	failed := uint64(0)
+	for _, c := range callers {
+		failed += c.FailedHere
+	}
+	return unship.Window{
+		Release: n.id("stock", "3.0.0"), Instance: unship.Instance{ID: "stock-0"}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
+		Operations: []unship.Operation{{Name: "PUT /stock", Requests: callsPerWindow, Failed: failed, FailedHere: failed, Callers: callers}},
+	}
+}
+
+// judge plays it and gives the judgements of the service between, the first regressed or else the last.
+func (n *neighbourhood) judge(t *testing.T) unship.Judgement {
+	t.Helper()
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last unship.Judgement
+	for w := range n.windows {
+		k, r := n.tick(w)
+		for _, j := range d.Observe(k, r, rules.Set{n.policy}).Judgements {
+			if j.Release.Name != n.of {
+				continue
+			}
+			last = j
+			if j.Verdict == unship.Regressed {
+				return j
+			}
+		}
+	}
+	return last
+}
+
+func TestNeighboursTell(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		set     func(*neighbourhood)
+		verdict unship.Verdict
+		signal  unship.Signal
+		words   string
+	}{
+		{"answers that only the caller finds bad", func(n *neighbourhood) { n.misread = .15 }, unship.Regressed, unship.SignalCallerError,
+			"shop/web GET /page: "},
+		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.Regressed, unship.SignalCalleeError,
+			"shop/stock PUT /stock: "},
+		{"neighbours that fail on both versions", func(n *neighbourhood) { n.both = .1 }, unship.Healthy, "", ""},
+		{"a caller whose own new version is bad", func(n *neighbourhood) { n.releasedAt = simStart + 4 }, unship.Healthy, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(3) {
+				n := &neighbourhood{simulation: newSimulation(seed + 900), of: "cart", share: .2}
+				n.canary("cart", simStart, 2)
+				c.set(n)
+				j := n.judge(t)
+				if j.Verdict != c.verdict {
+					t.Fatalf("seed %d: %v, log E %.1f: %s; want %v", seed, j.Verdict, j.LogE, j.Why, c.verdict)
+				}
+				if c.signal != "" && (j.Findings[0].Signal != c.signal || !strings.HasPrefix(j.Why, c.words)) {
+					t.Errorf("seed %d: %s: %q; want %s, beginning %q", seed, j.Findings[0].Signal, j.Why, c.signal, c.words)
+				}
+			}
+		})
+	}
+}
