@@ -105,7 +105,7 @@ type LogCount struct {
 const MaxExample = 300
 
 // Exception counts exceptions of one type thrown at one place, from span events
-// and from log records that carry exception.type.
+// and from log records that carry exception.type: once for each trace.
 type Exception struct {
 	Type    string `json:"type"`            // exception.type, bounded
 	Place   string `json:"place,omitempty"` // up to three frames of own code, innermost first, joined by " < "; no line numbers

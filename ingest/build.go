@@ -32,6 +32,7 @@ type window struct {
 	operations  map[string]*unship.Operation
 	roots       map[string]*unship.Operation // of traces that began inside the process
 	logs        map[patternKey]*unship.LogCount
+	exceptions  []exception
 	metrics     []unship.Metric
 }
 
@@ -67,6 +68,10 @@ func (b *builder) addPart(p *part) {
 	}
 	for key, l := range p.pane.logs {
 		b.window(j.resources[key.resource]).addLog(l)
+	}
+	for _, x := range p.pane.exceptions {
+		w := b.window(j.resources[x.resource])
+		w.exceptions = append(w.exceptions, x.exception(&p.pane.names))
 	}
 	for _, m := range p.pane.metrics {
 		w := b.window(j.resources[m.resource])
@@ -109,6 +114,7 @@ func (b *builder) build() []unship.Window {
 			Length:     b.a.opt.Window,
 			Operations: sortedOperations(w.operations),
 			Logs:       w.sortedLogs(),
+			Exceptions: w.sortedExceptions(),
 			Metrics:    b.sortedMetrics(w),
 			Build:      w.build,
 		})

@@ -30,11 +30,12 @@ type logKey struct {
 
 // logData is a log record as a decoder hands it over. Nothing in it is kept.
 type logData struct {
-	time     uint64 // ns; when it happened, else when it was observed
-	severity int32
-	pattern  string // what tells records of one kind, "" if unknown
-	body     string
-	trace    [2]uint64
+	time      uint64 // ns; when it happened, else when it was observed
+	severity  int32
+	pattern   string // what tells records of one kind, "" if unknown
+	body      string
+	trace     [2]uint64
+	exception exceptionData
 }
 
 // log takes one log record of a resource. Every decoder ends here.
@@ -56,6 +57,9 @@ func (in *intake) log(r *resource, d *logData) {
 	}
 	in.tally.Records++
 	added := p.addLog(r, d)
+	if d.exception.typ != "" {
+		added += in.addException(p, r.number, d.trace, &d.exception)
+	}
 	p.bytes += added
 	in.bytes += added
 }

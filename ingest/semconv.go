@@ -33,6 +33,7 @@ const (
 	errorType
 	exceptionType
 	exceptionMessage
+	exceptionStack
 	fieldCount
 )
 

@@ -79,13 +79,14 @@ func (n *names) add(text string) uint32 {
 
 // pane is what one shard holds for one window.
 type pane struct {
-	spans   []record
-	names   names
-	details []detail
-	logs    map[logKey]*unship.LogCount
-	metrics []point
-	losses  unship.Losses
-	bytes   int64
+	spans      []record
+	names      names
+	details    []detail
+	logs       map[logKey]*unship.LogCount
+	metrics    []point
+	exceptions []thrown
+	losses     unship.Losses
+	bytes      int64
 }
 
 // shard holds the open windows of a share of all traces. Its fields below the
@@ -163,13 +164,17 @@ func (in *intake) keep(rec *record, d *spanData) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, f := s.at(in.a, index)
-	if in.count(f, index) {
+	counted := in.count(f, index)
+	if counted {
 		in.tally.Spans++
 	}
 	if p == nil {
 		return
 	}
 	added := int64(recordBytes)
+	if counted && d.fields[exceptionType] != "" {
+		added += in.addException(p, rec.resource, rec.trace, d.exception())
+	}
 	if len(in.scratch) > 0 {
 		number, more := p.names.number(in.scratch)
 		rec.name = number

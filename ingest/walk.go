@@ -124,24 +124,29 @@ func (d *spanData) read(s ptrace.Span) {
 			d.fields[f] = text(v)
 		}
 	}
-	if d.failed {
+	if d.failed || d.kind.isEntry() {
 		d.readException(s)
 	}
 }
 
-// readException takes the last exception: the one that ended the span.
+// readException takes the last exception: the one that ended the span. Of spans
+// that did not fail only requests are asked: what they report was turned into an
+// answer for the caller (a rejection, a fallback). Inside a request an exception
+// without a failure was handled where it was thrown, and many libraries report it so.
 func (d *spanData) readException(s ptrace.Span) {
 	for _, e := range s.Events().All() {
 		if e.Name() != "exception" {
 			continue
 		}
-		d.fields[exceptionType], d.fields[exceptionMessage] = "", ""
+		d.fields[exceptionType], d.fields[exceptionMessage], d.fields[exceptionStack] = "", "", ""
 		for key, v := range e.Attributes().All() {
 			switch key {
 			case "exception.type":
 				d.fields[exceptionType] = text(v)
 			case "exception.message":
 				d.fields[exceptionMessage] = text(v)
+			case "exception.stacktrace":
+				d.fields[exceptionStack] = text(v)
 			}
 		}
 	}
@@ -168,17 +173,20 @@ func readLog(r plog.LogRecord) logData {
 	if d.time == 0 {
 		d.time = uint64(r.ObservedTimestamp())
 	}
-	var template, exception string
 	for key, v := range r.Attributes().All() {
 		switch key {
 		case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
-			template = text(v)
+			d.pattern = text(v)
 		case "exception.type":
-			exception = text(v)
+			d.exception.typ = text(v)
+		case "exception.message":
+			d.exception.message = text(v)
+		case "exception.stacktrace":
+			d.exception.trace = text(v)
 		}
 	}
-	if d.pattern = template; d.pattern == "" {
-		d.pattern = exception
+	if d.pattern == "" {
+		d.pattern = d.exception.typ
 	}
 	if d.severity >= severityExample {
 		d.body = body(r.Body())
