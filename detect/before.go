@@ -223,9 +223,11 @@ type past struct {
 type shiftStream struct {
 	signal *signal
 	units  []int
+	slice  string
+	strata []stratum
 	single bool
 	weight float64
-	rates  []float64 // by unit: bad requests before, per request
+	rates  []float64 // by stratum: bad requests before, per request
 	opt    stat.ShiftOptions
 	shift  *stat.Shift
 	pre    rate

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"unship.dev/detect/stat"
@@ -29,22 +30,60 @@ func (c *cohorts) side(i *instance) int {
 // tally sums a table over windows, as counted.
 type tally struct{ xc, nc, xb, nb float64 }
 
-// stream is one e-process: a signal in some units with one common effect.
+// stream is the evidence of one signal in some units with one common effect.
+//
+// Where requests carry attributes, their mix may differ between the versions,
+// and one that fails more then shifts every total. The null hypothesis is
+// therefore that the release is no worse when requests are divided by any one
+// of these attributes: it is refuted only if every division refutes it. The
+// least of e-processes is one for the union of their nulls.
 type stream struct {
-	signal *signal
-	units  []int       // strata
-	near   []neighbour // strata, of what neighbours see; nil of what the instances do
-	single bool        // one operation by itself
-	weight float64
+	signal    *signal
+	units     []int
+	near      []neighbour // of what neighbours see; nil of what the instances do
+	slice     string      // "key=value" of the only requests that count
+	single    bool        // one operation or slice by itself
+	weight    float64
+	opt       stat.ProcessOptions
+	divisions []*division
+}
+
+// division is a stream's e-process over the requests divided in one way.
+type division struct {
+	strata []stratum // nil of what neighbours see
 	opt    stat.ProcessOptions
 	proc   *stat.Process
 	totals []tally // by stratum, windows with both cohorts only
 }
 
-// slot is a stream's stratum that one unit feeds.
+func newDivision(strata []stratum, o stat.ProcessOptions) *division {
+	return &division{strata: strata, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(strata))}
+}
+
+// weakest is the division that says least: the stream's evidence.
+func (s *stream) weakest() *division {
+	least := s.divisions[0]
+	for _, d := range s.divisions[1:] {
+		if d.proc.LogE() < least.proc.LogE() {
+			least = d
+		}
+	}
+	return least
+}
+
+func (s *stream) logE() float64 { return s.weakest().proc.LogE() }
+
+// slot is a division's stratum that is fed from one place.
 type slot struct {
-	*stream
+	*division
+	signal  *signal
 	stratum int
+}
+
+// source is a stratum that is read once a window for all that it feeds.
+type source struct {
+	stratum stratum
+	slots   []slot
 }
 
 // comparison compares two versions of a service in the same moments.
@@ -56,27 +95,34 @@ type comparison struct {
 	kc, kb    int
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
-	order     []int     // units in the order in which they are read
-	slots     [][]slot  // by unit
+	sources   []*source // in the order in which they are read
 	harmless  [2]*clearing
 	frame     frame
 }
 
-// clearing is a test that a signal did not get worse.
+// clearing is a test that a signal did not get worse, by each division of its stream.
 type clearing struct {
 	stream *stream
-	proc   *stat.Harmless
-	any    bool // there was something to compare
+	procs  []*stat.Harmless
 }
 
-// frame is what both cohorts did in one window in one unit.
+// logE is what the division that says least says.
+func (c *clearing) logE() float64 {
+	least := c.procs[0].LogE()
+	for _, p := range c.procs[1:] {
+		least = math.Min(least, p.LogE())
+	}
+	return least
+}
+
+// frame is what both cohorts did in one window in one stratum.
 type frame struct {
-	cells     []*cell
+	cells     []cell
 	candidate []bool
 	both      bool
 }
 
-func (f *frame) read(c *comparison, unit int, t int32) {
+func (f *frame) read(c *comparison, st *stratum, t int32) {
 	f.cells, f.candidate = f.cells[:0], f.candidate[:0]
 	nc, nb := 0, 0
 	for _, i := range c.svc.instances {
@@ -84,8 +130,8 @@ func (f *frame) read(c *comparison, unit int, t int32) {
 		if side == 0 {
 			continue
 		}
-		x := i.at(unit, t)
-		if x == nil {
+		x, ok := i.read(st, t)
+		if !ok {
 			continue
 		}
 		f.cells, f.candidate = append(f.cells, x), append(f.candidate, side == 1)
@@ -99,13 +145,13 @@ func (f *frame) read(c *comparison, unit int, t int32) {
 }
 
 // table gives the winsorised table of a stratum, and the counts as they are.
-func (f *frame) table(s *stream, stratum int) (t stat.Table, raw tally) {
-	for k, c := range f.cells {
-		y, n := s.signal.of(c)
+func (f *frame) table(sig *signal, cal *stat.Calibration, stratum int) (t stat.Table, raw tally) {
+	for k := range f.cells {
+		y, n := sig.of(&f.cells[k])
 		if n == 0 {
 			continue
 		}
-		w := s.opt.Calibration.Winsor(stratum, n, y)
+		w := cal.Winsor(stratum, n, y)
 		if f.candidate[k] {
 			t.NC, t.XC = t.NC+n, t.XC+w
 			raw.nc, raw.xc = raw.nc+float64(n), raw.xc+float64(y)
@@ -119,30 +165,34 @@ func (f *frame) table(s *stream, stratum int) (t stat.Table, raw tally) {
 
 // step takes in window t.
 func (c *comparison) step(t int32) {
-	for _, unit := range c.order {
-		c.frame.read(c, unit, t)
+	for _, x := range c.sources {
+		c.frame.read(c, &x.stratum, t)
 		if !c.frame.both {
 			continue
 		}
-		for _, s := range c.slots[unit] {
-			c.feed(s)
+		for k := range x.slots {
+			c.feed(&x.slots[k])
 		}
 	}
 	for _, s := range c.witnesses {
 		c.hear(s, t)
 	}
 	for _, s := range c.streams {
-		s.proc.Close()
+		for _, d := range s.divisions {
+			d.proc.Close()
+		}
 	}
 	for _, h := range c.harmless {
 		if h != nil {
-			h.proc.Close()
+			for _, p := range h.procs {
+				p.Close()
+			}
 		}
 	}
 }
 
-func (c *comparison) feed(s slot) {
-	table, raw := c.frame.table(s.stream, s.stratum)
+func (c *comparison) feed(s *slot) {
+	table, raw := c.frame.table(s.signal, s.opt.Calibration, s.stratum)
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
@@ -150,9 +200,13 @@ func (c *comparison) feed(s slot) {
 	sum := &s.totals[s.stratum]
 	sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+raw.xc, sum.nc+raw.nc, sum.xb+raw.xb, sum.nb+raw.nb
 	for _, h := range c.harmless {
-		if h != nil && h.stream == s.stream {
-			h.proc.Add(s.stratum, table)
-			h.any = true
+		if h == nil || h.stream.signal != s.signal {
+			continue
+		}
+		for k, d := range h.stream.divisions {
+			if d == s.division {
+				h.procs[k].Add(s.stratum, table)
+			}
 		}
 	}
 }
@@ -161,7 +215,7 @@ func (c *comparison) feed(s slot) {
 func (c *comparison) logE() float64 {
 	terms, rest := make([]float64, 0, len(c.streams)+1), 1.0
 	for _, s := range c.streams {
-		terms = append(terms, math.Log(s.weight)+s.proc.LogE())
+		terms = append(terms, math.Log(s.weight)+s.logE())
 		rest -= s.weight
 	}
 	return stat.LogSumExp(append(terms, math.Log(math.Max(rest, 1e-9))))
@@ -175,7 +229,7 @@ func (c *comparison) strongest(n int) []*stream {
 }
 
 // share is the stream's part of the release's evidence, as a logarithm.
-func (s *stream) share() float64 { return math.Log(s.weight) + s.proc.LogE() }
+func (s *stream) share() float64 { return math.Log(s.weight) + s.logE() }
 
 // carriers is how many streams are computed anew when instances are left out.
 // The others only add, so what is found is a lower bound.
@@ -184,7 +238,7 @@ const carriers = 8
 // without gives the evidence up to window t as if some instances had not been
 // there: a lower bound, from the streams that carry the evidence.
 func (c *comparison) without(out map[*instance]bool, t int32) float64 {
-	again := comparison{svc: c.svc, sides: c.sides, start: c.start, slots: make([][]slot, len(c.slots))}
+	again := comparison{svc: c.svc, sides: c.sides, start: c.start}
 	again.sides.without = out
 	kc, kb := c.kc, c.kb
 	for i := range out {
@@ -202,9 +256,12 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 			continue
 		}
 		x := *s
-		x.opt.InstancesC, x.opt.InstancesB = max(1, kc), max(1, kb)
-		x.proc = stat.NewProcess(x.opt)
-		x.totals = make([]tally, len(s.units))
+		x.divisions = nil
+		for _, d := range s.divisions {
+			o := d.opt
+			o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
+			x.divisions = append(x.divisions, newDivision(d.strata, o))
+		}
 		again.add(&x)
 	}
 	for w := max(c.start, t-maxKept); w <= t; w++ {
@@ -218,12 +275,23 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 	return stat.LogSumExp(terms)
 }
 
+// add gives a stream a place at every source that feeds it.
 func (c *comparison) add(s *stream) {
 	c.streams = append(c.streams, s)
-	for k, u := range s.units {
-		if len(c.slots[u]) == 0 {
-			c.order = append(c.order, u)
+	for _, d := range s.divisions {
+		for k := range d.strata {
+			src := c.source(&d.strata[k])
+			src.slots = append(src.slots, slot{d, s.signal, k})
 		}
-		c.slots[u] = append(c.slots[u], slot{s, k})
 	}
+}
+
+func (c *comparison) source(st *stratum) *source {
+	for _, x := range c.sources {
+		if x.stratum.unit == st.unit && x.stratum.slice == st.slice && slices.Equal(x.stratum.less, st.less) {
+			return x
+		}
+	}
+	c.sources = append(c.sources, &source{stratum: *st})
+	return c.sources[len(c.sources)-1]
 }

@@ -42,6 +42,8 @@ type evidence struct {
 	signal *signal
 	units  []int
 	near   []neighbour
+	slice  string
+	strata []stratum
 	single bool
 	weight float64
 	logE   float64
@@ -58,17 +60,18 @@ func (w *watch) streams() []evidence {
 	var out []evidence
 	if w.conc != nil {
 		for _, s := range w.conc.streams {
+			d := s.weakest()
 			out = append(out, evidence{
-				signal: s.signal, units: s.units, near: s.near, single: s.single, weight: s.weight, logE: s.proc.LogE(), totals: s.totals,
-				cal: s.opt.Calibration, onset: w.begin + int32(s.proc.Onset()),
-				sd: s.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
+				signal: s.signal, units: s.units, near: s.near, slice: s.slice, strata: d.strata, single: s.single, weight: s.weight,
+				logE: d.proc.LogE(), totals: d.totals, cal: d.opt.Calibration, onset: w.begin + int32(d.proc.Onset()),
+				sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
 			})
 		}
 	}
 	if w.past != nil {
 		for _, s := range w.past.streams {
 			out = append(out, evidence{
-				signal: s.signal, units: s.units, single: s.single, weight: s.weight, logE: s.shift.LogA(),
+				signal: s.signal, units: s.units, slice: s.slice, strata: s.strata, single: s.single, weight: s.weight, logE: s.shift.LogA(),
 				totals: []tally{s.tally()}, onset: w.past.from, sd: drift(s.signal, 0),
 			})
 		}
@@ -111,15 +114,14 @@ func (w *watch) since(e *evidence, t int32) []tally {
 	if e.near != nil {
 		return w.conc.heardSince(e.near, max(e.onset, t-maxKept), t)
 	}
-	out := make([]tally, len(e.units))
-	s := stream{signal: e.signal, opt: stat.ProcessOptions{Calibration: e.cal}}
-	for k, u := range e.units {
+	out := make([]tally, len(e.strata))
+	for k := range e.strata {
 		for i := max(e.onset, t-maxKept); i <= t; i++ {
-			w.conc.frame.read(w.conc, u, i)
+			w.conc.frame.read(w.conc, &e.strata[k], i)
 			if !w.conc.frame.both {
 				continue
 			}
-			if _, raw := w.conc.frame.table(&s, k); raw.nc > 0 && raw.nb > 0 {
+			if _, raw := w.conc.frame.table(e.signal, e.cal, k); raw.nc > 0 && raw.nb > 0 {
 				o := &out[k]
 				o.xc, o.nc, o.xb, o.nb = o.xc+raw.xc, o.nc+raw.nc, o.xb+raw.xb, o.nb+raw.nb
 			}
@@ -154,7 +156,7 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 // told says that a finding of the same signal and operation is there already.
 func (w *watch) told(out []unship.Finding, e *evidence) bool {
 	for _, f := range out {
-		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Quantile == e.signal.quantile {
+		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Slice == e.slice && f.Quantile == e.signal.quantile {
 			return true
 		}
 	}
@@ -175,7 +177,7 @@ func (w *watch) operation(e *evidence) string {
 
 func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	f := unship.Finding{
-		Release: w.release.ReleaseID, Signal: e.signal.kind, Operation: w.operation(e), Quantile: e.signal.quantile,
+		Release: w.release.ReleaseID, Signal: e.signal.kind, Operation: w.operation(e), Slice: e.slice, Quantile: e.signal.quantile,
 		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
 		Verdict: unship.Inconclusive,
 	}
@@ -204,13 +206,7 @@ func (e *evidence) interval(p, n, level float64) (lower, upper float64) {
 // inSeconds turns a finding about the share of slow requests into durations.
 // A quantile's interval follows from the interval of the share beyond it.
 func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
-	var c, b unship.Histogram
-	for _, u := range e.units {
-		if u < len(w.shown) {
-			c.Merge(w.shown[u].candidate)
-			b.Merge(w.shown[u].baseline)
-		}
-	}
+	c, b := w.durations(e)
 	if w.past != nil && len(b) == 0 {
 		b = w.pastDurations(e.units)
 	}
@@ -224,6 +220,26 @@ func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
 	less, more := e.interval(1-q, float64(c.Total()), 1-w.policy.FalseRollbacks)
 	f.Interval = [2]float64{math.Min(f.Candidate, seconds(c, 1-more)), math.Max(f.Candidate, seconds(c, 1-less))}
+}
+
+// durations gives those of both cohorts that a stream is about.
+func (w *watch) durations(e *evidence) (candidate, baseline unship.Histogram) {
+	if e.slice == "" {
+		for _, u := range e.units {
+			if u < len(w.shown) {
+				candidate.Merge(w.shown[u].candidate)
+				baseline.Merge(w.shown[u].baseline)
+			}
+		}
+		return candidate, baseline
+	}
+	for _, st := range e.strata {
+		if k := st.slice - 1; k < len(w.shownSlices) {
+			candidate.Merge(w.shownSlices[k].candidate)
+			baseline.Merge(w.shownSlices[k].baseline)
+		}
+	}
+	return candidate, baseline
 }
 
 // pastDurations gives the durations before the release.
@@ -248,7 +264,11 @@ func seconds(h unship.Histogram, q float64) float64 {
 	return unship.UpperBound(i).Seconds()
 }
 
+// examples gives requests to look up. Those of slices are not known apart.
 func (w *watch) examples(e *evidence) (x unship.Exemplars) {
+	if e.slice != "" {
+		return nil
+	}
 	for _, u := range e.units {
 		op := u
 		if w.svc.units[u].callee != "" {
@@ -276,6 +296,9 @@ func (w *watch) say(f *unship.Finding, what string) string {
 	where := f.Operation
 	if where == "" {
 		where = w.release.Service.String()
+	}
+	if f.Slice != "" {
+		where = "for " + f.Slice + ", " + where
 	}
 	than := w.baseline + " at the same time"
 	if w.past != nil {
@@ -318,7 +341,7 @@ func duration(s float64) string {
 // words says what the strongest finding is about.
 func (w *watch) words(f *unship.Finding) string {
 	for _, e := range w.streams() {
-		if e.signal.kind == f.Signal && w.operation(&e) == f.Operation && (e.signal.quantile == f.Quantile || e.signal.latency()) {
+		if e.signal.kind == f.Signal && w.operation(&e) == f.Operation && e.slice == f.Slice && (e.signal.quantile == f.Quantile || e.signal.latency()) {
 			return w.say(f, e.signal.what)
 		}
 	}

@@ -135,10 +135,10 @@ func (w *watch) cleared(t int32, window time.Duration) bool {
 		return false
 	}
 	h := w.conc.harmless
-	if h[0] == nil || h[0].proc.LogE() < math.Log(20) {
+	if h[0] == nil || h[0].logE() < math.Log(20) {
 		return false
 	}
-	return h[1] == nil || !w.timed() || h[1].proc.LogE() >= math.Log(20)
+	return h[1] == nil || !w.timed() || h[1].logE() >= math.Log(20)
 }
 
 // timed says that the candidate's telemetry carries durations.

@@ -191,6 +191,36 @@ func (l *latency) durations(p *unship.Operation) (unship.Histogram, bool) {
 	return p.Duration, !l.self && len(p.Duration) > 0
 }
 
+// yardstick measures durations against an operation's thresholds, as they are
+// for one instance in one window.
+type yardstick struct {
+	limits [thresholds]int16
+	lat    uint8 // which of them hold; latNone: none
+}
+
+// yardstick gives the measure for an instance whose thresholds are raised.
+func (l *latency) yardstick(raise int16, lat uint8) yardstick {
+	if !l.known {
+		return yardstick{}
+	}
+	y := yardstick{limits: l.limits, lat: lat}
+	for k := range y.limits {
+		y.limits[k] += raise
+	}
+	return y
+}
+
+// slow counts the durations beyond each threshold, and says which of the counts hold.
+func (y *yardstick) slow(h unship.Histogram, n *[counts]uint64) (lat uint8) {
+	if y.lat == latNone || len(h) == 0 {
+		return latNone
+	}
+	for k, limit := range y.limits {
+		n[countP50+k] = h.Above(limit)
+	}
+	return y.lat
+}
+
 // warmup gives how many times slower an instance of this age may be.
 func warmup(age time.Duration) float64 {
 	return 1 + warmupBound*math.Exp(-float64(age)/float64(warmth))

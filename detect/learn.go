@@ -16,21 +16,18 @@ func (s *service) history(to, length int32) history {
 	return history{max(s.first+1, to-length), to}
 }
 
-// cells gives a unit's history of one version: what its healthy instances did.
-func (s *service) cells(sig *signal, unit int, version string, h history) stat.Cells {
+// cells gives a stratum's history of one version: what its healthy instances did.
+func (s *service) cells(sig *signal, st stratum, version string, h history) stat.Cells {
 	var c stat.Cells
 	for _, i := range s.instances {
 		if i.version != version || i.first >= h.to {
 			continue
 		}
 		n, y := make([]int32, h.to-h.from), make([]int32, h.to-h.from)
-		if unit < len(i.units) {
-			v := i.units[unit]
-			k := sort.Search(len(v), func(k int) bool { return v[k].at >= h.from })
-			for ; k < len(v) && v[k].at < h.to; k++ {
-				bad, all := sig.of(&v[k])
-				y[v[k].at-h.from], n[v[k].at-h.from] = int32(bad), int32(all)
-			}
+		v := i.series(&st)
+		for k := sort.Search(len(v), func(k int) bool { return v[k].at >= h.from }); k < len(v) && v[k].at < h.to; k++ {
+			bad, all := sig.of(&v[k])
+			y[v[k].at-h.from], n[v[k].at-h.from] = int32(bad), int32(all)
 		}
 		c.N, c.Y = append(c.N, n), append(c.Y, y)
 	}
@@ -99,61 +96,74 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	s, h := w.svc, w.svc.history(w.begin, int32(d.opt.History))
 	c := &comparison{
 		svc: s, sides: cohorts{candidate: w.release.Version, baseline: w.baseline},
-		start: w.begin, slots: make([][]slot, len(s.units)),
+		start: w.begin,
 	}
 	c.kc, c.kb = w.instances(t)
 	fleet := d.fleet(s, t)
 	ops, calls := s.traffic(false, isVersion(w.baseline), h), s.traffic(true, isVersion(w.baseline), h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
+	look := s.looks(isVersion(w.baseline), h, ops)
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
 			c.addNear(w, sig, d.neighbours(s, sig.near, of(w.baseline), h), h)
 			continue
 		}
-		units := ops
+		units, l := ops, &look
 		if sig.calls {
-			units = calls
+			units, l = calls, &looks{keys: []string{""}}
 		}
-		c.addSignal(w, sig, units, h, fleet[k])
+		c.addSignal(w, sig, units, l, h, fleet[k])
 	}
 	return c
 }
 
 // addSignal makes a signal's streams: half of its weight on all units together,
-// stratified, half on single ones. There is no crude total: a candidate that is
-// given another mix of operations would shift it.
-func (c *comparison) addSignal(w *watch, sig *signal, units []share, h history, prior *stat.Prior) {
+// stratified, half on single ones and on slices. There is no crude total: a
+// candidate that is given another mix of operations would shift it.
+func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks, h history, prior *stat.Prior) {
 	if len(units) == 0 {
 		return
 	}
 	all, index := make([]stat.Cells, len(units)), make([]int, len(units))
 	for k, u := range units {
 		index[k] = u.unit
-		all[k] = c.svc.cells(sig, u.unit, w.baseline, h)
+		all[k] = c.svc.cells(sig, stratum{unit: u.unit}, w.baseline, h)
 	}
-	whole := c.newStream(w, sig, index, stat.Calibrate(all, prior))
+	whole := c.newStream(w, sig, index, look, h, stat.Calibrate(all, prior))
 	whole.weight = sig.weight / 2
 	c.add(whole)
 	c.addHarmless(whole)
+	rest := sig.weight/2 - c.addSlices(w, sig, look, h, prior)
 	single := units[:min(len(units), maxSingle)]
 	for k, part := range spread(single) {
 		if part == 0 {
 			continue
 		}
-		s := c.newStream(w, sig, index[k:k+1], stat.Calibrate(all[k:k+1], prior))
-		s.weight, s.single = sig.weight/2*part, true
+		s := c.newStream(w, sig, index[k:k+1], look, h, stat.Calibrate(all[k:k+1], prior))
+		s.weight, s.single = rest*part, true
 		c.add(s)
 	}
 }
 
-func (c *comparison) newStream(w *watch, sig *signal, units []int, cal *stat.Calibration) *stream {
-	s := &stream{signal: sig, units: units, totals: make([]tally, len(units))}
-	s.opt = stat.ProcessOptions{
+// newStream makes a stream of all requests of some units, divided in each way.
+func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, h history, cal *stat.Calibration) *stream {
+	s := &stream{signal: sig, units: units, opt: c.options(w, sig, cal)}
+	for _, key := range look.keys {
+		strata, place := look.divide(units, key)
+		o := s.opt
+		if len(strata) > len(units) {
+			o.Calibration = c.svc.finer(sig, cal, strata, place, isVersion(w.baseline), h)
+		}
+		s.divisions = append(s.divisions, newDivision(strata, o))
+	}
+	return s
+}
+
+func (c *comparison) options(w *watch, sig *signal, cal *stat.Calibration) stat.ProcessOptions {
+	return stat.ProcessOptions{
 		Calibration: cal, InstancesC: c.kc, InstancesB: c.kb, ExtraSD: sig.extra,
 		Threshold: math.Log(1 / w.policy.FalseRollbacks), Delta: sig.delta, LogRho: math.Log(sig.ratio),
 	}
-	s.proc = stat.NewProcess(s.opt)
-	return s
 }
 
 // What an early all-clear rules out: twice the odds of failing (or of being
@@ -180,7 +190,11 @@ func (c *comparison) addHarmless(s *stream) {
 	if at == 0 {
 		o.Delta = harmRatio
 	}
-	c.harmless[at] = &clearing{stream: s, proc: stat.NewHarmless(o)}
+	c.harmless[at] = &clearing{stream: s}
+	for _, d := range s.divisions {
+		o.Calibration = d.opt.Calibration
+		c.harmless[at].procs = append(c.harmless[at].procs, stat.NewHarmless(o))
+	}
 }
 
 // fleetServices is how many other services teach what noise is usual, and
@@ -239,7 +253,7 @@ func (d *Detector) lesson(s *service, t int32) *lesson {
 		var all []stat.Cells
 		for _, u := range s.traffic(sig.calls, isVersion(version), h) {
 			if len(all) < maxSingle && u.requests >= minCalls {
-				all = append(all, s.cells(sig, u.unit, version, h))
+				all = append(all, s.cells(sig, stratum{unit: u.unit}, version, h))
 			}
 		}
 		if len(all) == 0 || len(all[0].N) < 2 {

@@ -104,15 +104,21 @@ func (c *comparison) addNear(w *watch, sig *signal, near []neighbour, h history)
 		n, _ := near[k].rel.between(h, of(w.baseline))
 		traffic[k] = share{k, float64(n)}
 	}
-	whole := c.newStream(w, sig, nil, stat.Calibrate(cells, nil))
-	whole.near, whole.totals, whole.weight = near, make([]tally, len(near)), sig.weight/2
+	whole := c.newWitness(w, sig, near, stat.Calibrate(cells, nil))
+	whole.weight = sig.weight / 2
 	c.addWitness(whole)
 	single := traffic[:min(len(near), maxSingleNeighbours)]
 	for k, part := range spread(single) {
-		s := c.newStream(w, sig, nil, stat.Calibrate(cells[k:k+1], nil))
-		s.near, s.totals, s.weight, s.single = near[k:k+1], make([]tally, 1), sig.weight/2*part, true
+		s := c.newWitness(w, sig, near[k:k+1], stat.Calibrate(cells[k:k+1], nil))
+		s.weight, s.single = sig.weight/2*part, true
 		c.addWitness(s)
 	}
+}
+
+func (c *comparison) newWitness(w *watch, sig *signal, near []neighbour, cal *stat.Calibration) *stream {
+	s := &stream{signal: sig, near: near, opt: c.options(w, sig, cal)}
+	s.divisions = []*division{{opt: s.opt, proc: stat.NewProcess(s.opt), totals: make([]tally, len(near))}}
+	return s
 }
 
 // addWitness adds a stream that the release's own instances do not feed.
@@ -134,10 +140,11 @@ func (n *neighbour) cells(version string, h history) stat.Cells {
 
 // hear takes in what the neighbours of a stream saw in window t.
 func (c *comparison) hear(s *stream, t int32) {
+	d := s.divisions[0]
 	for k := range s.near {
 		s.near[k].tables(c.sides, t, func(table stat.Table) {
-			s.proc.Add(k, table)
-			s.totals[k].add(table)
+			d.proc.Add(k, table)
+			d.totals[k].add(table)
 		})
 	}
 }

@@ -79,19 +79,19 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	h, ok := l.durations(p)
 	raise, lat := allowance(time.Duration(min(i.age(t), 1<<20)) * d.opt.Window)
 	y := [counts]uint64{countFailedHere: p.FailedHere, countFailed: p.Failed, countRejected: p.Rejected}
+	tolerated := int16(0)
+	if mine != nil {
+		tolerated = toleratedBuckets(mine.policy.Tolerance.Duration)
+	}
+	limits := l.yardstick(raise+tolerated, lat)
 	seen := uint8(latNone)
-	if ok && l.known {
-		seen = lat
-		for k, limit := range l.limits {
-			if mine != nil {
-				limit += toleratedBuckets(mine.policy.Tolerance.Duration)
-			}
-			y[countP50+k] = h.Above(limit + raise)
-		}
+	if ok {
+		seen = limits.slow(h, &y)
 	}
 	c := i.open(u, t)
 	c.add(p.Requests, y)
 	c.lat = seen
+	s.readSlices(i, u, p, t, limits)
 	for _, x := range p.Callers {
 		s.callers.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere)
 	}
@@ -153,6 +153,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 		w.shown = append(w.shown, shown{})
 	}
 	w.shown[unit].add(candidate, p, h)
+	w.seeSlices(unit, candidate, p)
 	if !candidate {
 		return
 	}

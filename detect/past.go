@@ -14,13 +14,14 @@ func (w *watch) newPast(from int32) *past {
 	p.outside = w.outsiders(h)
 	old := func(i *instance) bool { return i.version != w.release.Version }
 	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
+	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
 		units := ops
 		if sig.calls {
 			units = calls
 		}
 		if sig.kind != unship.SignalInclusiveError && sig.near == nowhere { // what is called may fail by itself
-			p.addSignal(sig, units, h)
+			p.addSignal(sig, units, &look, h)
 		}
 	}
 	p.rest()
@@ -36,7 +37,7 @@ func (p *past) rest() {
 	p.logA, p.logB = make([]float64, len(p.streams)), make([]float64, len(p.streams))
 }
 
-func (p *past) addSignal(sig *signal, units []share, h history) {
+func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
 	kept := units[:0:0]
 	for _, u := range units {
 		if u.requests >= minCalls && (!sig.latency() || u.unit < len(p.w.limits) && p.w.limits[u.unit].ok) {
@@ -54,11 +55,33 @@ func (p *past) addSignal(sig *signal, units []share, h history) {
 	for k, u := range kept {
 		index[k] = u.unit
 	}
-	p.addStream(&shiftStream{signal: sig, units: index, weight: weight / 2}, h)
+	p.addStream(&shiftStream{signal: sig, units: index, strata: wholeUnits(index), weight: weight / 2}, h)
+	rest := weight/2 - p.addSlices(sig, look, weight/4, h)
 	single := kept[:min(len(kept), beforeSingle)]
 	for k, part := range spread(single) {
-		p.addStream(&shiftStream{signal: sig, units: index[k : k+1], weight: weight / 2 * part, single: true}, h)
+		p.addStream(&shiftStream{signal: sig, units: index[k : k+1], strata: wholeUnits(index[k : k+1]), weight: rest * part, single: true}, h)
 	}
+}
+
+// addSlices gives slices streams of their own and tells how much weight they
+// take. Durations by slice are not kept at the thresholds of the past, and who
+// fails for a caller that is being released itself cannot be told by slice.
+func (p *past) addSlices(sig *signal, look *looks, weight float64, h history) float64 {
+	if sig.calls || sig.latency() || sig.kind == unship.SignalErrorRatio && p.outside {
+		return 0
+	}
+	streams := look.streams()
+	for k, x := range streams {
+		s := &shiftStream{signal: sig, slice: x.name, strata: x.strata, weight: weight * orderWeight(k), single: true}
+		for _, st := range x.strata {
+			s.units = append(s.units, st.unit)
+		}
+		p.addStream(s, h)
+	}
+	if len(streams) == 0 {
+		return 0
+	}
+	return weight
 }
 
 // addStream learns the rates before the release. Exposure is the number of bad
@@ -66,11 +89,11 @@ func (p *past) addSignal(sig *signal, units []share, h history) {
 // mix of operations changes nothing.
 func (p *past) addStream(s *shiftStream, h history) {
 	length := int(h.to - h.from)
-	x, n := make([][]float64, len(s.units)), make([][]float64, len(s.units))
+	x, n := make([][]float64, len(s.strata)), make([][]float64, len(s.strata))
 	var all rate
-	sums := make([]rate, len(s.units))
-	for k, u := range s.units {
-		x[k], n[k] = p.before(s.signal, u, h)
+	sums := make([]rate, len(s.strata))
+	for k := range s.strata {
+		x[k], n[k] = p.before(s.signal, &s.strata[k], h)
 		for i := range length {
 			sums[k].x, sums[k].n = sums[k].x+x[k][i], sums[k].n+n[k][i]
 		}
@@ -84,7 +107,7 @@ func (p *past) addStream(s *shiftStream, h history) {
 	if s.signal.latency() && s.signal.count == countP50 {
 		s.opt.Phi = 1
 	}
-	for k := range s.units {
+	for k := range s.strata {
 		r := (sums[k].x + 10*mean) / (sums[k].n + 10)
 		s.rates = append(s.rates, r)
 		for i := range length {
@@ -97,26 +120,27 @@ func (p *past) addStream(s *shiftStream, h history) {
 	p.streams = append(p.streams, s)
 }
 
-// before gives the bad and all requests of an operation by window.
-func (p *past) before(sig *signal, unit int, h history) (x, n []float64) {
+// before gives the bad and all requests of a stratum by window.
+func (p *past) before(sig *signal, st *stratum, h history) (x, n []float64) {
 	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
 	svc := p.w.svc
 	switch {
 	case sig.latency():
-		p.durationsBefore(sig, unit, h, x, n)
+		p.durationsBefore(sig, st.unit, h, x, n)
 	case sig.kind == unship.SignalErrorRatio && p.outside:
 		for k, v := range svc.callers {
-			if k.unit == unit && !svc.near(k.other, p.w) {
+			if k.unit == st.unit && !svc.near(k.other, p.w) {
 				v.spread(h, anyPart, x, n) // whole numbers: the order of the map does not matter
 			}
 		}
 	default:
 		for _, i := range svc.instances {
-			if i.version == p.w.release.Version || unit >= len(i.units) {
+			if i.version == p.w.release.Version {
 				continue
 			}
-			for k := range i.units[unit] {
-				if c := &i.units[unit][k]; c.at >= h.from && c.at < h.to {
+			v := i.series(st)
+			for k := range v {
+				if c := &v[k]; c.at >= h.from && c.at < h.to {
 					bad, all := sig.of(c)
 					x[c.at-h.from] += float64(bad)
 					n[c.at-h.from] += float64(all)
@@ -156,8 +180,8 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	}
 	for k, s := range p.streams {
 		var x, want, n float64
-		for i, u := range s.units {
-			a, b := p.counts(s.signal, u, t, out)
+		for i := range s.strata {
+			a, b := p.counts(s.signal, &s.strata[i], t, out)
 			x, n, want = x+a, n+b, want+b*s.rates[i]
 		}
 		if n > 0 {
@@ -196,17 +220,17 @@ func (p *past) weighOutside() {
 	}
 }
 
-// counts gives the candidate's bad and all requests of an operation in window t.
-func (p *past) counts(sig *signal, unit int, t int32, out map[*instance]bool) (x, n float64) {
+// counts gives the candidate's bad and all requests of a stratum in window t.
+func (p *past) counts(sig *signal, st *stratum, t int32, out map[*instance]bool) (x, n float64) {
 	if sig.latency() || sig.kind == unship.SignalErrorRatio && p.outside {
-		return p.noted(sig, unit, t, out)
+		return p.noted(sig, st.unit, t, out)
 	}
 	for _, i := range p.w.svc.instances {
 		if i.version != p.w.release.Version || out[i] {
 			continue
 		}
-		if c := i.at(unit, t); c != nil {
-			bad, all := sig.of(c)
+		if c, ok := i.read(st, t); ok {
+			bad, all := sig.of(&c)
 			x, n = x+float64(bad), n+float64(all)
 		}
 	}

@@ -134,13 +134,13 @@ func (s *returning) step(v *verification, t int32) {
 		bad, all := s.near[k].counts(v.release.Version, t)
 		x, n = x+bad, n+all
 	}
-	for _, u := range s.units {
+	for k := range s.strata {
 		for _, i := range v.svc.instances {
 			if i.version == v.release.Version {
 				continue
 			}
-			if c := i.at(u, t); c != nil {
-				bad, all := s.signal.of(c)
+			if c, ok := i.read(&s.strata[k], t); ok {
+				bad, all := s.signal.of(&c)
 				x, n = x+float64(bad), n+float64(all)
 			}
 		}

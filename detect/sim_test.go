@@ -19,6 +19,7 @@ type effect struct {
 	latency            float64 // factor; 0: 1
 	slowShare          float64 // of requests that take ten times as long
 	twice              float64 // probability of calling the database twice or more
+	tenant             string  // only of this tenant's requests; "": of all
 }
 
 // simOp is one operation and its share of an instance's requests.
@@ -56,6 +57,13 @@ type simulation struct {
 	mix      func(i *simInstance, op string) float64
 	policy   rules.Policy
 	silent   func(i *simInstance, t int) bool
+	tenants  func(i *simInstance, t int) []simTenant
+}
+
+// simTenant is a tenant and its share of an instance's requests.
+type simTenant struct {
+	name  string
+	share float64
 }
 
 const (
@@ -185,10 +193,40 @@ func (s *simulation) window(v *simService, i *simInstance, t int) unship.Window 
 	return w
 }
 
+// operation counts n requests, by tenant where there are tenants.
 func (s *simulation) operation(v *simService, i *simInstance, o simOp, n, t int) unship.Operation {
+	if s.tenants == nil {
+		return s.requests(v, i, o, n, t, "")
+	}
+	p, left, rest := unship.Operation{Name: o.name}, n, 1.0
+	for _, x := range s.tenants(i, t) {
+		k := 0
+		for range left {
+			if s.rng.Float64() < x.share/rest {
+				k++
+			}
+		}
+		left, rest = left-k, math.Max(1e-12, rest-x.share)
+		if k == 0 {
+			continue
+		}
+		q := s.requests(v, i, o, k, t, x.name)
+		q.Slices = []unship.Slice{{
+			Key: "tenant.id", Value: x.name, Requests: q.Requests, FailedHere: q.FailedHere, Rejected: q.Rejected,
+			Duration: slices.Clone(q.Self),
+		}}
+		p.Merge(q)
+	}
+	return p
+}
+
+func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, tenant string) unship.Operation {
 	sum := effect{latency: 1}
 	for _, f := range s.effects {
 		e := f(v, i, o.name, t)
+		if e.tenant != "" && e.tenant != tenant {
+			continue
+		}
 		sum.errors, sum.rejections, sum.slowShare, sum.twice = sum.errors+e.errors, sum.rejections+e.rejections, sum.slowShare+e.slowShare, sum.twice+e.twice
 		if e.latency > 0 {
 			sum.latency *= e.latency
@@ -209,7 +247,7 @@ func (s *simulation) operation(v *simService, i *simInstance, o simOp, n, t int)
 		}
 		p.Self.Add(int16(math.Floor(x)), 1)
 	}
-	p.Duration = p.Self
+	p.Duration = slices.Clone(p.Self)
 	if failed > 0 {
 		p.Exemplars.Add(unship.Exemplar{TraceID: fmt.Sprintf("%s-%s-%d", i.id, o.name, t), Error: "500"})
 	}

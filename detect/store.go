@@ -113,6 +113,7 @@ type instance struct {
 	streak      int32 // windows without a pause, up to the last
 	settled     bool  // it already served when telemetry began
 	units       []series
+	slices      []series
 }
 
 func (i *instance) at(unit int, t int32) *cell {
@@ -174,6 +175,9 @@ type service struct {
 	controls  []*control // of watches that look at this service
 	taught    *lesson
 	calls     map[string]bool // operations that are known to call
+	slices    []*slice
+	sliceOf   map[sliceKey]int
+	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
 }
 
@@ -190,6 +194,7 @@ func newService(id unship.Service, t int32) *service {
 		callers: relations{},
 		answers: relations{},
 		calls:   map[string]bool{},
+		sliceOf: map[sliceKey]int{},
 	}
 }
 
@@ -273,6 +278,7 @@ func (s *service) candidate(version string) bool {
 
 // forget drops what is older than window from and instances that fell silent before it.
 func (s *service) forget(from int32) {
+	s.forgotten = max(s.forgotten, from)
 	keep := s.instances[:0]
 	for _, i := range s.instances {
 		if i.last < from {
@@ -281,6 +287,9 @@ func (s *service) forget(from int32) {
 		}
 		for u := range i.units {
 			i.units[u] = i.units[u].since(from)
+		}
+		for k := range i.slices {
+			i.slices[k] = i.slices[k].since(from)
 		}
 		keep = append(keep, i)
 	}

@@ -43,19 +43,20 @@ type watch struct {
 	controls []*control
 	context  []context
 
-	shown     []shown // by unit: what findings show
-	samples   unship.Samples
-	logE      float64
-	gates     gates
-	verdict   unship.Verdict // once regressed, always regressed
-	final     *unship.Judgement
-	closing   string // why the watch ends before its time
-	dismissed bool
-	onset     time.Time
-	why       string
-	found     []unship.Finding // as of window foundAt, when the verdict was foundAs
-	foundAt   int32
-	foundAs   unship.Verdict
+	shown       []shown // by unit: what findings show
+	shownSlices []shown // by slice
+	samples     unship.Samples
+	logE        float64
+	gates       gates
+	verdict     unship.Verdict // once regressed, always regressed
+	final       *unship.Judgement
+	closing     string // why the watch ends before its time
+	dismissed   bool
+	onset       time.Time
+	why         string
+	found       []unship.Finding // as of window foundAt, when the verdict was foundAs
+	foundAt     int32
+	foundAs     unship.Verdict
 }
 
 // fixed are thresholds of durations that stay as they were at the release.
