@@ -141,11 +141,25 @@ func (in *incident) describe(j unship.Judgement) {
 	in.Title = j.Release.String() + " " + cmp.Or(change(in.Evidence), "is worse than what it replaced")
 }
 
+// change says what hurts most: failures before all else, then what the strongest evidence is about.
 func change(evidence []unship.Evidence) string {
 	if len(evidence) == 0 {
 		return ""
 	}
+	for _, ev := range evidence {
+		if failure(ev.Signal) {
+			return words.Change(ev)
+		}
+	}
 	return words.Change(evidence[0])
+}
+
+func failure(s unship.Signal) bool {
+	switch s {
+	case unship.SignalErrorRatio, unship.SignalInclusiveError, unship.SignalRejectionRatio, unship.SignalCallerError, unship.SignalUnanswered:
+		return true
+	}
+	return false
 }
 
 // probability is that of the release among all hypotheses, where blame gave it one.

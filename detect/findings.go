@@ -181,6 +181,9 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
 		Verdict: unship.Inconclusive,
 	}
+	if e.signal.calls {
+		f.Name = e.signal.what
+	}
 	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
 		f.Verdict = unship.Regressed
 	}

@@ -112,7 +112,7 @@ function pulse(live) {
   byId("pulse").replaceChildren(
     h("span", { class: live ? "dot live" : "dot" }),
     h("span", {}, live ? "live" : "not connected, trying again"), h("span", {}, judged),
-    s.mode ? h("span", {}, `mode ${words(s.mode)}`) : "", s.version ? h("span", { class: "version" }, s.version) : "");
+    s.mode ? h("span", {}, `${words(s.mode)} unless a policy says otherwise`) : "", s.version ? h("span", { class: "version" }, s.version) : "");
 }
 
 let noticed = "";

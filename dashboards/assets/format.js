@@ -18,10 +18,19 @@ export function seconds(n) {
   return `${number(n / 3600)} h`;
 }
 
+function bytes(n) {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let k = 0;
+  for (; Math.abs(n) >= 999.5 && k < units.length - 1; k++) n /= 1000;
+  return `${number(n)} ${units[k]}`;
+}
+
 export function value(n, unit) {
   if (unit === "1") return percent(n);
   if (unit === "s") return seconds(n);
   if (unit === "x") return `×${number(n)}`;
+  if (unit === "By") return bytes(n);
+  if (unit?.startsWith("{")) return number(n); // an annotation (UCUM): what is counted, not in what
   return `${number(n)} ${unit ?? ""}`.trim();
 }
 

@@ -83,7 +83,7 @@ function evidence(i) {
 function evidenceRow(e) {
   const cell = (label, ...children) => h("td", { role: "cell", "data-label": label }, h("div", {}, ...children));
   return h("tr", { role: "row" },
-    cell("What got worse", h("strong", {}, words(e.signal), e.quantile > 0 && ` p${+(e.quantile * 100).toFixed(2)}`), h("span", { class: "small" }, e.operation || "all operations", h("br"), `${e.service} ${e.version}`)),
+    cell("What got worse", h("strong", {}, words(e.signal), e.quantile > 0 && ` p${+(e.quantile * 100).toFixed(2)}`, e.name && ` ${e.name}`), h("span", { class: "small" }, e.operation || "all operations", e.slice && ` for ${e.slice}`, e.example && [h("br"), h("code", {}, e.example)], h("br"), `${e.service} ${e.version}`)),
     cell("Before → now", h("span", { class: "num" }, value(e.baseline, e.unit), " → ", h("strong", {}, value(e.candidate, e.unit))), h("span", { class: "small" }, `${value(e.interval[0], e.unit)} to ${value(e.interval[1], e.unit)}`)),
     cell("On one axis", intervalChart(e)),
     cell("Requests", h("span", { class: "num" }, count(e.samples.candidate)), h("span", { class: "small" }, `against ${count(e.samples.baseline)}`)),

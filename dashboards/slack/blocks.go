@@ -145,14 +145,21 @@ func signal(e unship.Evidence) string {
 	if e.Quantile > 0 {
 		text += fmt.Sprintf(" p%g", e.Quantile*100)
 	}
+	if e.Name != "" {
+		text += " " + name(e.Name)
+	}
 	return text
 }
 
 func operation(e unship.Evidence) string {
-	if e.Operation == "" {
-		return " all operations"
+	of := " all operations"
+	if e.Operation != "" {
+		of = " " + name(e.Operation)
 	}
-	return " " + name(e.Operation)
+	if e.Slice != "" {
+		of += " for " + name(e.Slice)
+	}
+	return of
 }
 
 func decision(in unship.Incident) []string {

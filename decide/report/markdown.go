@@ -53,9 +53,9 @@ func (p *page) evidence(in unship.Incident) {
 	p.write("Compared with %s.\n", text(compared(in.Evidence[0], guilty(in).Previous)))
 	var rows [][]string
 	for _, ev := range in.Evidence {
-		value := func(x float64) string { return words.Value(ev.Signal, ev.Unit, x) }
+		value := func(x float64) string { return words.Value(ev.Unit, x) }
 		rows = append(rows, []string{
-			text(words.Signal(ev.Signal, ev.Quantile)), text(all(ev.Operation)), value(ev.Baseline), value(ev.Candidate),
+			text(words.Subject(ev)), text(words.Target(ev, "all requests")), value(ev.Baseline), value(ev.Candidate),
 			words.Times(ev.Baseline, ev.Candidate), value(ev.Interval[0]) + " to " + value(ev.Interval[1]),
 			words.OneIn(ev.EValue), words.Count(ev.Samples.Candidate) + " against " + words.Count(ev.Samples.Baseline),
 			words.Clock(ev.Since),
@@ -66,16 +66,14 @@ func (p *page) evidence(in unship.Incident) {
 		"evidence as strong as this turns up for a release that is harmless.")
 }
 
-func all(operation string) string {
-	if operation == "" {
-		return "all requests"
-	}
-	return operation
-}
-
 // examples shows traces and log lines that a person can look up.
 func (p *page) examples(in unship.Incident) {
 	lines := traceLines(in.Evidence)
+	for _, ev := range in.Evidence {
+		if ev.Example != "" {
+			lines = append(lines, fmt.Sprintf("- %s: %s", text(words.Subject(ev)), code(ev.Example)))
+		}
+	}
 	for _, l := range in.Logs {
 		where := ""
 		if l.TraceID != "" {
@@ -111,7 +109,7 @@ func traceLines(evidence []unship.Evidence) (lines []string) {
 }
 
 func exampleLine(ev unship.Evidence, x unship.Exemplar) string {
-	l := fmt.Sprintf("- trace %s, span %s: %s", code(x.TraceID), code(x.SpanID), text(all(ev.Operation)))
+	l := fmt.Sprintf("- trace %s, span %s: %s", code(x.TraceID), code(x.SpanID), text(words.Target(ev, "all requests")))
 	if x.Duration > 0 {
 		l += ", " + words.Seconds(x.Duration.Seconds())
 	}

@@ -73,9 +73,9 @@ func announced(r unship.ReleaseReport) string {
 
 // detectable says what would have been seen, and when a doubling would be.
 func detectable(d unship.Detectable) string {
-	change := fmt.Sprintf("from %s to %s", words.Value(d.Signal, d.Unit, d.Baseline), words.Value(d.Signal, d.Unit, d.Change))
+	change := fmt.Sprintf("from %s to %s", words.Value(d.Unit, d.Baseline), words.Value(d.Unit, d.Change))
 	if d.Unit == "x" {
-		change = words.Value(d.Signal, d.Unit, d.Change)
+		change = words.Value(d.Unit, d.Change)
 	}
 	doubling := "a doubling not within the watch"
 	if !d.DoublingAt.IsZero() {

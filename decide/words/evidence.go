@@ -1,23 +1,25 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"unship.dev"
 )
 
-// Value says a value in its unit: "6.1 %" for ratios, "1.3 s" for durations.
-func Value(signal unship.Signal, unit string, x float64) string {
+// Value says a value in its unit: "6.1 %" for ratios, "1.3 s" for durations, "230 MB" for bytes.
+func Value(unit string, x float64) string {
 	switch {
 	case unit == "s":
 		return Seconds(x)
-	case unit == "1" && signal == unship.SignalCalls:
-		return Number(x)
 	case unit == "1":
 		return Percent(x)
 	case unit == "x":
 		return "×" + Number(x)
-	case unit == "":
+	case unit == "By":
+		return Bytes(x)
+	case unit == "" || strings.HasPrefix(unit, "{"): // an annotation says what is counted, not in what (UCUM)
 		return Number(x)
 	}
 	return Number(x) + " " + unit
@@ -54,8 +56,32 @@ func signalNames(s unship.Signal) (string, bool) {
 		return "exceptions", true
 	case unship.SignalCalleeError:
 		return "failures of what it calls", true
+	case unship.SignalCallerError:
+		return "answers that callers could not use", true
+	case unship.SignalUnanswered:
+		return "calls left unanswered", true
+	case unship.SignalMetric:
+		return "metric", true
 	}
 	return "", false
+}
+
+// Target says what evidence is about: "POST /orders for tenant.id=acme", the
+// words of all where it is about everything.
+func Target(ev unship.Evidence, all string) string {
+	of := cmp.Or(ev.Operation, all)
+	if ev.Slice != "" {
+		of += " for " + ev.Slice
+	}
+	return of
+}
+
+// Subject names what got worse: the signal, and of which name where it has several.
+func Subject(ev unship.Evidence) string {
+	if ev.Name == "" {
+		return Signal(ev.Signal, ev.Quantile)
+	}
+	return Signal(ev.Signal, ev.Quantile) + ": " + ev.Name
 }
 
 // part says which part of a distribution is meant; "" for the whole or the middle.
@@ -68,9 +94,8 @@ func part(quantile float64) string {
 
 // Change says in what a release is worse: "fails 6.1 % of POST /orders (0.2 % before)".
 func Change(ev unship.Evidence) string {
-	value := func(x float64) string { return Value(ev.Signal, ev.Unit, x) }
-	now, before := value(ev.Candidate), value(ev.Baseline)
-	of := orAll(ev.Operation, "its requests")
+	now, before := Value(ev.Unit, ev.Candidate), Value(ev.Unit, ev.Baseline)
+	of := Target(ev, "its requests")
 	switch ev.Signal {
 	case unship.SignalErrorRatio, unship.SignalInclusiveError:
 		return fmt.Sprintf("fails %s of %s (%s before)", now, of, before)
@@ -83,15 +108,21 @@ func Change(ev unship.Evidence) string {
 	case unship.SignalThroughput:
 		return fmt.Sprintf("serves %s of %s (%s before)", now, of, before)
 	case unship.SignalCalls:
-		return fmt.Sprintf("makes %s calls for each of %s (%s before)", now, of, before)
+		return fmt.Sprintf("%s in %s of %s (%s before)", cmp.Or(ev.Name, "calls differently"), now, of, before)
 	case unship.SignalCalleeError:
-		return fmt.Sprintf("makes %s of its calls to %s fail (%s before)", now, orAll(ev.Operation, "others"), before)
+		return fmt.Sprintf("makes %s of its calls to %s fail (%s before)", now, Target(ev, "others"), before)
+	case unship.SignalCallerError:
+		return fmt.Sprintf("answers %s of %s with what callers cannot use (%s before)", now, of, before)
+	case unship.SignalUnanswered:
+		return fmt.Sprintf("leaves %s of the calls to it unanswered (%s before)", now, before)
+	case unship.SignalException:
+		return fmt.Sprintf("throws %s in %s of its moments (%s before)", cmp.Or(ev.Name, "exceptions"), now, before)
+	case unship.SignalLogPattern:
+		return fmt.Sprintf("logs %q in %s of its moments (%s before)", ev.Name, now, before)
+	case unship.SignalMetric:
+		return fmt.Sprintf("changed %s to %s (%s before)", cmp.Or(ev.Name, "a metric"), now, before)
 	}
-	name := Signal(ev.Signal, ev.Quantile)
-	if ev.Operation != "" {
-		name += " " + ev.Operation
-	}
-	return fmt.Sprintf("changed %s to %s (%s before)", name, now, before)
+	return fmt.Sprintf("changed %s of %s to %s (%s before)", Signal(ev.Signal, ev.Quantile), of, now, before)
 }
 
 func slowest(quantile float64) string {
@@ -99,13 +130,6 @@ func slowest(quantile float64) string {
 		return p[len(" of "):] + " of "
 	}
 	return ""
-}
-
-func orAll(operation, all string) string {
-	if operation == "" {
-		return all
-	}
-	return operation
 }
 
 // Compared says what a release was compared with.

@@ -93,6 +93,17 @@ func Seconds(s float64) string {
 	return Span(time.Duration(s * 1e9))
 }
 
+// Bytes says an amount of memory: "230 MB", "1.2 GB"; steps of a thousand.
+func Bytes(n float64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB"}
+	k := 0
+	for math.Abs(n) >= 999.5 && k < len(units)-1 {
+		n /= 1000
+		k++
+	}
+	return Number(n) + " " + units[k]
+}
+
 // Span says how long something lasted: "45 s", "4 min 20 s", "2 h 5 min", "3 days".
 func Span(d time.Duration) string {
 	switch {

@@ -73,6 +73,7 @@ func TestEveryNumberCanBeSaid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		_ = words.Number(rapid.Float64().Draw(t, "any"))
 		_ = words.Percent(rapid.Float64().Draw(t, "any"))
+		_ = words.Bytes(rapid.Float64().Draw(t, "any"))
 		_ = words.Seconds(rapid.Float64().Draw(t, "any"))
 		_ = words.OneIn(rapid.Float64().Draw(t, "any"))
 		_ = words.Times(rapid.Float64().Draw(t, "any"), rapid.Float64().Draw(t, "any"))
@@ -88,16 +89,31 @@ func TestChanges(t *testing.T) {
 		ev.Signal, ev.Operation = s, operation
 		return ev
 	}
-	calls := with(unship.SignalCalls, "POST /orders")
-	calls.Baseline, calls.Candidate = 1.1, 4.25
+	calls := with(unship.SignalCalls, "POST /orders → postgresql")
+	calls.Name = "calls twice or more"
+	slice := with(unship.SignalErrorRatio, "")
+	slice.Slice = "tenant.id=acme"
+	memory := unship.Evidence{Signal: unship.SignalMetric, Name: "process.memory.usage", Unit: "By", Baseline: 120e6, Candidate: 1.26e9}
+	threads := unship.Evidence{Signal: unship.SignalMetric, Name: "jvm.thread.count", Unit: "{thread}", Baseline: 40, Candidate: 400}
+	named := func(s unship.Signal, name string) unship.Evidence {
+		ev := with(s, "")
+		ev.Name = name
+		return ev
+	}
 	for got, want := range map[string]string{
 		words.Change(with(unship.SignalErrorRatio, "POST /orders")):     "fails 6.1 % of POST /orders (0.2 % before)",
 		words.Change(with(unship.SignalErrorRatio, "")):                 "fails 6.1 % of its requests (0.2 % before)",
 		words.Change(with(unship.SignalRejectionRatio, "POST /orders")): "refuses 6.1 % of POST /orders (0.2 % before)",
-		words.Change(duration):                                    "takes 1.3 s for the slowest 5 % of POST /orders (200 ms before)",
-		words.Change(calls):                                       "makes 4.2 calls for each of POST /orders (1.1 before)",
-		words.Change(with("heap", "")):                            "changed heap to 6.1 % (0.2 % before)",
-		words.Change(with(unship.SignalException, "LedgerError")): "changed exceptions LedgerError to 6.1 % (0.2 % before)",
+		words.Change(duration):                                     "takes 1.3 s for the slowest 5 % of POST /orders (200 ms before)",
+		words.Change(calls):                                        "calls twice or more in 6.1 % of POST /orders → postgresql (0.2 % before)",
+		words.Change(with("heap", "")):                             "changed heap of its requests to 6.1 % (0.2 % before)",
+		words.Change(named(unship.SignalException, "LedgerError")): "throws LedgerError in 6.1 % of its moments (0.2 % before)",
+		words.Change(named(unship.SignalLogPattern, "cannot <*>")): `logs "cannot <*>" in 6.1 % of its moments (0.2 % before)`,
+		words.Change(slice):                                        "fails 6.1 % of its requests for tenant.id=acme (0.2 % before)",
+		words.Change(memory):                                       "changed process.memory.usage to 1.3 GB (120 MB before)",
+		words.Change(threads):                                      "changed jvm.thread.count to 400 (40 before)",
+		words.Change(with(unship.SignalUnanswered, "")):            "leaves 6.1 % of the calls to it unanswered (0.2 % before)",
+		words.Change(with(unship.SignalCallerError, "GET /price")): "answers 6.1 % of GET /price with what callers cannot use (0.2 % before)",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
