@@ -82,6 +82,7 @@ func (o Options) validate() error {
 type Aggregator struct {
 	opt       Options
 	resources *resources
+	keys      *attributeKeys
 	shards    [shardCount]shard
 	pending   atomic.Int64 // estimated bytes of open windows and resources
 
@@ -115,6 +116,7 @@ func New(opt Options) (*Aggregator, error) {
 	}
 	a := &Aggregator{
 		opt:       opt,
+		keys:      newAttributeKeys(),
 		announced: map[int64][]unship.Announcement{},
 		services:  map[unship.Service]*service{},
 	}

@@ -43,13 +43,14 @@ type testSpan struct {
 	from, to              time.Duration
 	failed                bool
 	attrs                 map[string]any
+	region, traceState    string
 }
 
 func (s testSpan) put(t testing.TB, td ptrace.Traces) {
 	t.Helper()
 	rs := td.ResourceSpans().AppendEmpty()
 	set(t, rs.Resource().Attributes(), map[string]any{
-		"service.name": s.service, "service.version": s.version, "k8s.pod.name": s.pod,
+		"service.name": s.service, "service.version": s.version, "k8s.pod.name": s.pod, "cloud.region": s.region,
 	})
 	span := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
 	span.SetTraceID(traceID(s.trace))
@@ -57,6 +58,7 @@ func (s testSpan) put(t testing.TB, td ptrace.Traces) {
 	span.SetParentSpanID(spanID(s.parent))
 	span.SetKind(s.kind)
 	span.SetName(s.name)
+	span.TraceState().FromRaw(s.traceState)
 	span.SetStartTimestamp(stamp(s.from))
 	span.SetEndTimestamp(stamp(s.to))
 	if s.failed {

@@ -16,6 +16,7 @@ type builder struct {
 	index    int64
 	start    time.Time
 	windows  map[windowKey]*window
+	lessons  map[unship.Service]*lessons
 	overflow uint64
 	dropped  uint64
 	doubles  uint64
@@ -58,14 +59,18 @@ func (b *builder) addPart(p *part) {
 		b.window(j.resources[number])
 	}
 	for key, s := range j.sums {
-		w := b.window(j.resources[key.resource])
-		s.finish(j.resources)
+		r := j.resources[key.resource]
+		w, l := b.window(r), b.lessonsOf(r.release.Service)
+		f := finisher{joiner: j, service: b.a.service(r.release.Service)}
 		if key.root {
-			addOperation(w.roots, s.Operation)
+			f.lesson = &l.roots
+			addOperation(w.roots, f.finish(s, r))
 		} else {
-			addOperation(w.operations, s.Operation)
+			f.lesson = &l.operations
+			addOperation(w.operations, f.finish(s, r))
 		}
 	}
+	b.giveUp(j)
 	for key, l := range p.pane.logs {
 		b.window(j.resources[key.resource]).addLog(l)
 	}
@@ -79,18 +84,33 @@ func (b *builder) addPart(p *part) {
 	}
 }
 
-// finish turns callers by resource into callers by release.
-func (s *sum) finish(resources []*resource) {
-	for number, c := range s.callers {
-		release := resources[number].release
-		k, ok := slices.BinarySearchFunc(s.Callers, release, func(c unship.Caller, id unship.ReleaseID) int {
-			return c.Release.Compare(id)
-		})
-		if !ok {
-			s.Callers = slices.Insert(s.Callers, k, unship.Caller{Release: release})
+// lessons are what a window teaches of a service, for the case that it serves and for
+// the other.
+type lessons struct{ operations, roots lesson }
+
+func (b *builder) lessonsOf(id unship.Service) *lessons {
+	l := b.lessons[id]
+	if l == nil {
+		l = &lessons{}
+		b.lessons[id] = l
+	}
+	return l
+}
+
+// giveUp marks the attributes that one pane alone saw too many values of.
+func (b *builder) giveUp(j *joiner) {
+	for id, set := range j.p.traits.seen {
+		if !set.over {
+			continue
 		}
-		s.Callers[k].Requests += c.requests
-		s.Callers[k].FailedHere += c.here
+		for _, r := range j.resources {
+			if r != nil && r.service == id.service {
+				l := b.lessonsOf(r.release.Service)
+				l.operations.key(j.keys[id.key]).over = true
+				l.roots.key(j.keys[id.key]).over = true
+				break
+			}
+		}
 	}
 }
 
@@ -105,6 +125,7 @@ func addOperation(m map[string]*unship.Operation, op unship.Operation) {
 func (b *builder) build() []unship.Window {
 	b.chooseRoots()
 	b.admit()
+	b.slice()
 	var list []unship.Window
 	for key, w := range b.windows {
 		list = append(list, unship.Window{
@@ -168,6 +189,35 @@ func (b *builder) admit() {
 		if full[key.release.Service] {
 			w.overflow(b.a.service(key.release.Service))
 		}
+	}
+}
+
+// slice bounds the slices, and learns from them which ones to keep from the next
+// window on. What was counted before a restart taught all that already.
+func (b *builder) slice() {
+	if b.index < b.a.resumed.Load() {
+		return
+	}
+	for id, l := range b.lessons {
+		s := b.a.service(id)
+		lesson := &l.operations
+		if s.served <= b.index-joinWindows {
+			lesson = &l.roots
+		}
+		for _, name := range s.learn(lesson, b.index) {
+			if number := b.a.keys.kind(name).trait; number != 0 {
+				s.gate = s.gate.with(number)
+			}
+		}
+	}
+	for key, w := range b.windows {
+		s := b.a.service(key.release.Service)
+		for _, op := range w.operations {
+			op.Slices = s.boundSlices(op.Slices)
+		}
+	}
+	for id := range b.lessons {
+		b.a.service(id).choose()
 	}
 }
 

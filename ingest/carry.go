@@ -32,6 +32,9 @@ func (j *joiner) carryOver(s *shard) {
 	for _, i := range j.carry {
 		r := j.p.spans[i]
 		r.name = next.names.numberOf(j.name(&r))
+		if !r.kind.isCall() {
+			r.about = 0 // it was counted, with its traits
+		}
 		if d := j.detail(&r); r.detail != 0 {
 			next.details = append(next.details, d)
 			r.detail = uint32(len(next.details))

@@ -255,8 +255,8 @@ func TestResourcesAreForgotten(t *testing.T) {
 		send(t, a, s)
 		a.Take()
 	}
-	if n := a.Stats().Resources; n > 100 {
-		t.Errorf("%d resources known, want those of the last minute or so", n)
+	if n := a.Stats().Resources; n > 150 {
+		t.Errorf("%d resources known, want those of the last two minutes or so", n)
 	}
 }
 

@@ -42,6 +42,7 @@ type joiner struct {
 	length    int64 // of a window, ns
 	p         *pane
 	resources []*resource
+	keys      []string // names of traits, by number
 	recent    []calls
 	now       calls // of this window
 	carry     []uint32
@@ -49,12 +50,13 @@ type joiner struct {
 	heard     map[uint32]struct{}
 	serial    uint32 // of the trace at work
 	doubles   uint64
+	told      weight // the largest of the trace at work; 0: none
 
 	group  []uint32 // the trace at work: indices of p.spans, sorted by span id
 	above  []link   // by position
 	below  []child  // sorted by owner
 	ranges []interval
-	called []calledName
+	called []madeCall
 }
 
 // link is where the way up from a span leads.
@@ -73,11 +75,6 @@ type child struct {
 }
 
 type interval struct{ from, to int64 }
-
-type calledName struct {
-	name   uint32
-	failed bool
-}
 
 // join closes the shard's window and sums it up.
 func (j *joiner) join(s *shard) {
@@ -146,10 +143,11 @@ func (j *joiner) compare(a, b uint32) int {
 		return j.resources[x.resource].compare(j.resources[y.resource].identity)
 	}
 	return cmp.Or(
-		cmp.Compare(x.parent, y.parent), cmp.Compare(x.result, y.result),
+		cmp.Compare(x.parent, y.parent), cmp.Compare(x.result, y.result), cmp.Compare(x.sampling, y.sampling),
 		strings.Compare(j.name(x), j.name(y)),
 		strings.Compare(j.detail(x).err, j.detail(y).err),
-		strings.Compare(j.detail(x).exception, j.detail(y).exception))
+		strings.Compare(j.detail(x).exception, j.detail(y).exception),
+		j.compareTraits(x.traits(), y.traits()))
 }
 
 func (j *joiner) name(r *record) string {
@@ -175,6 +173,7 @@ func (r *record) same(o *record) bool {
 // trace joins the spans of one trace.
 func (j *joiner) trace(keys []sortKey) {
 	j.serial++
+	j.told = 0
 	j.group, j.above, j.below = j.group[:0], j.above[:0], j.below[:0]
 	for _, k := range keys {
 		n := len(j.group)
@@ -183,6 +182,7 @@ func (j *joiner) trace(keys []sortKey) {
 			continue
 		}
 		j.group = append(j.group, k.index)
+		j.told = max(j.told, j.p.spans[k.index].sampling)
 	}
 	for p := range j.group {
 		j.above = append(j.above, j.climb(position(p)))
@@ -190,7 +190,7 @@ func (j *joiner) trace(keys []sortKey) {
 	for p := range j.group {
 		j.sortIn(position(p))
 	}
-	j.nameCalls()
+	j.answerCalls()
 	slices.SortFunc(j.below, func(a, b child) int {
 		return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))
 	})
@@ -294,9 +294,11 @@ func (j *joiner) sortIn(p position) {
 	}
 }
 
-// nameCalls gives calls whose spans do not tell what they called the name of
-// the service that answered.
-func (j *joiner) nameCalls() {
+// answerCalls notes who answered each call, and gives calls whose spans do not tell
+// what they called the name of the service that did. Of several answers, as of a proxy
+// that tries again, the one of the smallest span id counts. A server span that ended
+// longer than callerWindows before the client span is no longer known.
+func (j *joiner) answerCalls() {
 	for p := range j.group {
 		server := j.at(position(p))
 		if !server.kind.isEntry() || server.parent == 0 {
@@ -306,7 +308,14 @@ func (j *joiner) nameCalls() {
 		if up == none {
 			continue
 		}
-		if r := j.at(up); r.kind.isCall() && r.name == 0 {
+		r := j.at(up)
+		if !r.kind.isCall() {
+			continue
+		}
+		if r.about == 0 && server.kind == kindServer {
+			r.about = server.resource + 1
+		}
+		if r.name == 0 {
 			r.name = j.p.names.numberOf(j.resources[server.resource].release.Name)
 		}
 	}
@@ -345,5 +354,6 @@ func (r *resource) compare(id identity) int {
 		r.release.Compare(id.release),
 		strings.Compare(r.instance.ID, id.instance.ID),
 		strings.Compare(r.instance.Node, id.instance.Node),
-		strings.Compare(r.build, id.build))
+		strings.Compare(r.build, id.build),
+		slices.Compare(r.place[:], id.place[:]))
 }

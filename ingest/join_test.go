@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,10 @@ func shop() []testSpan {
 	}
 }
 
+func release(service, version string) unship.ReleaseID {
+	return unship.ReleaseID{Service: unship.Service{Name: service}, Version: version}
+}
+
 func TestJoin(t *testing.T) {
 	ticks := take(t, shop()...)
 	got := operation(t, ticks, "web", "GET /")
@@ -33,8 +38,8 @@ func TestJoin(t *testing.T) {
 		Duration: unship.Histogram{{Index: unship.BucketOf(100 * ms), Count: 1}},
 		Self:     unship.Histogram{{Index: unship.BucketOf(30 * ms), Count: 1}}, // less 10–60 and 80–100
 		Calls: []unship.Call{
-			{Callee: "cart", Requests: 1, Twice: 1, Total: 2, Failed: 1},
-			{Callee: "postgresql orders", Requests: 1, Total: 1},
+			{Callee: "cart", Requests: 1, Twice: 1, Total: 2, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("cart", "7"), Requests: 1}}},
+			{Callee: "postgresql orders", Requests: 1, Total: 1, Unanswered: 1},
 		},
 		Exemplars: unship.Exemplars{{TraceID: "00000000000000000000000000000001", SpanID: "0000000000000001", Duration: 100 * ms, Error: "error"}},
 	}
@@ -42,11 +47,10 @@ func TestJoin(t *testing.T) {
 		t.Error(diff)
 	}
 	cart := operation(t, ticks, "cart", "GET /cart")
-	web := unship.ReleaseID{Service: unship.Service{Name: "web"}, Version: "2"}
 	if cart.Requests != 2 || cart.Failed != 1 || cart.FailedHere != 1 {
 		t.Errorf("cart: %d requests, %d failed, %d here; want 2, 1, 1", cart.Requests, cart.Failed, cart.FailedHere)
 	}
-	if diff := cmp.Diff([]unship.Caller{{Release: web, Requests: 2, FailedHere: 1}}, cart.Callers); diff != "" {
+	if diff := cmp.Diff([]unship.Caller{{Release: release("web", "2"), Requests: 2, FailedHere: 1}}, cart.Callers); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -79,7 +83,7 @@ func TestChildrenWaitForTheirRequest(t *testing.T) {
 	}
 	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 3, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 40 * time.Second, failed: true})
 	op := operation(t, a.Flush(), "web", "op")
-	want := []unship.Call{{Callee: "slow", Requests: 1, Total: 1, Failed: 1}}
+	want := []unship.Call{{Callee: "slow", Requests: 1, Total: 1, Failed: 1, Unanswered: 1}}
 	if diff := cmp.Diff(want, op.Calls); diff != "" || op.FailedHere != 0 {
 		t.Errorf("failed here %d, want 0: its call failed %s", op.FailedHere, diff)
 	}
@@ -95,7 +99,10 @@ func TestACallWithoutAClientSpan(t *testing.T) {
 	}
 	ticks := take(t, spans...)
 	op := operation(t, ticks, "a", "op")
-	if diff := cmp.Diff([]unship.Call{{Callee: "b", Requests: 1, Total: 1, Failed: 1}}, op.Calls); diff != "" || op.FailedHere != 0 {
+	want := []unship.Call{{
+		Callee: "b", Requests: 1, Total: 1, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("b", "1"), Requests: 1}},
+	}}
+	if diff := cmp.Diff(want, op.Calls); diff != "" || op.FailedHere != 0 {
 		t.Errorf("failed here %d, want 0; %s", op.FailedHere, diff)
 	}
 	if sub := operation(t, ticks, "b", "sub"); sub.FailedHere != 1 || len(sub.Callers) != 1 {
@@ -155,5 +162,52 @@ func TestCyclesEnd(t *testing.T) {
 	}
 	if ticks := take(t, spans...); len(ticks) != 1 {
 		t.Errorf("%d ticks, want 1", len(ticks))
+	}
+}
+
+// answered is one request of web that calls cart, which answers with success.
+func answered(trace uint64, version string, failed bool, status int) []testSpan {
+	return []testSpan{
+		{service: "web", version: "2", pod: "w", trace: trace, id: 1, kind: ptrace.SpanKindServer, name: "op", to: 50 * ms, failed: failed, attrs: map[string]any{"http.response.status_code": status}},
+		{service: "web", version: "2", pod: "w", trace: trace, id: 2, parent: 1, kind: ptrace.SpanKindClient, to: 40 * ms, attrs: map[string]any{"peer.service": "cart"}},
+		{service: "cart", version: version, pod: "c" + version, trace: trace, id: 3, parent: 2, kind: ptrace.SpanKindServer, name: "get", to: 30 * ms},
+	}
+}
+
+func TestAnswersThatTheCallerCannotUse(t *testing.T) {
+	spans := slices.Concat(
+		answered(1, "7", false, 200), answered(2, "7", false, 200), answered(3, "7", true, 500),
+		answered(4, "8", true, 500), answered(5, "8", false, 422), answered(6, "8", false, 200))
+	spans[len(spans)-1].failed = true // cart's own span; web's client span succeeds
+	lost := answered(7, "8", true, 500)[:2]
+	lost[1].failed = true
+	op := operation(t, take(t, append(spans, lost...)...), "web", "op")
+	want := []unship.Call{{
+		Callee: "cart", Requests: 7, Total: 7, Failed: 1, Unanswered: 1,
+		Answered: []unship.CalleeAnswer{
+			{Release: release("cart", "7"), Requests: 3, Failed: 1},
+			{Release: release("cart", "8"), Requests: 3, Failed: 2},
+		},
+	}}
+	if diff := cmp.Diff(want, op.Calls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The answer may end in the window before its call, or in one after it, as long as the
+// request that called has not ended.
+func TestAnswersOfOtherWindows(t *testing.T) {
+	for name, ends := range map[string][3]time.Duration{
+		"before": {13 * time.Second, 11 * time.Second, 8 * time.Second},
+		"after":  {31 * time.Second, 11 * time.Second, 22 * time.Second},
+	} {
+		spans := answered(1, "7", false, 200)
+		for i := range spans {
+			spans[i].to = ends[i]
+		}
+		calls := operation(t, take(t, spans...), "web", "op").Calls
+		if len(calls) != 1 || calls[0].Unanswered != 0 || len(calls[0].Answered) != 1 {
+			t.Errorf("%s: %+v, want an answer", name, calls)
+		}
 	}
 }

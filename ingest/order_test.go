@@ -39,6 +39,12 @@ func drawSpans(t *rapid.T) (spans []testSpan) {
 				attrs:   map[string]any{},
 			}
 			s.pod = fmt.Sprintf("%s-%s-%d", s.service, s.version, rapid.IntRange(0, 1).Draw(t, "pod"))
+			s.region = fmt.Sprintf("r%d", len(s.pod)%2+len(spans)%2)
+			s.traceState = rapid.SampledFrom([]string{"", "", "ot=th:8", "ot=th:c"}).Draw(t, "tracestate")
+			if tenant := rapid.IntRange(0, 3).Draw(t, "tenant"); tenant > 0 {
+				s.attrs["tenant.id"] = fmt.Sprintf("t%d", tenant)
+			}
+			s.attrs["request.number"] = len(spans) // has too many values soon
 			if callee := rapid.IntRange(0, 3).Draw(t, "callee"); callee > 0 {
 				s.attrs["peer.service"] = fmt.Sprintf("s%d", callee)
 			}

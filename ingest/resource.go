@@ -34,6 +34,9 @@ const (
 	hostName
 	processID
 	containerID
+	cloudRegion
+	cloudZone
+	clusterName
 	resourceFieldCount
 )
 
@@ -84,6 +87,12 @@ func placeFieldOf(key string) resourceField {
 		return processID
 	case "container.id":
 		return containerID
+	case "cloud.region":
+		return cloudRegion
+	case "cloud.availability_zone":
+		return cloudZone
+	case "k8s.cluster.name":
+		return clusterName
 	}
 	return resourceOther
 }
@@ -97,7 +106,15 @@ type identity struct {
 	release  unship.ReleaseID
 	instance unship.Instance
 	build    string
+	place    place
 }
+
+// placeKeys are the resource attributes by which instances are told apart, beside
+// their own names.
+var placeKeys = [...]string{"cloud.region", "cloud.availability_zone", "k8s.cluster.name"}
+
+// place are the values of placeKeys; "" where one is unknown.
+type place [len(placeKeys)]string
 
 // maxIdentity is the length, in bytes, to which names of services, instances
 // and the like are cut.
@@ -119,6 +136,9 @@ func (d *resourceData) identity() (identity, error) {
 	id.instance = unship.Instance{
 		ID:   cut(d.instanceID(), maxIdentity),
 		Node: cut(cmp.Or(d[nodeName], d[hostName]), maxIdentity),
+	}
+	for i, f := range [len(placeKeys)]resourceField{cloudRegion, cloudZone, clusterName} {
+		id.place[i] = cut(d[f], maxTraitValue)
 	}
 	return id, nil
 }
@@ -171,9 +191,13 @@ func shortCommit(rev string) string {
 // resource is one instance of one release, known by its number.
 type resource struct {
 	identity
-	number uint32
-	users  int   // requests at work on it
-	last   int64 // index of the last window it has data in
+	number  uint32
+	service uint32 // number of the service
+	// dropped are the keys of traits that the service has too many values of.
+	dropped atomic.Pointer[keySet]
+
+	users int   // requests at work on it
+	last  int64 // index of the last window it has data in
 }
 
 // resourceBytes is the estimated memory of one resource.
@@ -187,10 +211,19 @@ type resources struct {
 	known map[identity]*resource
 	list  []*resource // by number
 	free  []uint32
+
+	services     map[unship.Service]*serviceNumber
+	freeServices []uint32
+}
+
+// serviceNumber is a service's number, as long as a resource of it is known.
+type serviceNumber struct {
+	number uint32
+	users  int
 }
 
 func newResources(pending *atomic.Int64) *resources {
-	return &resources{pending: pending, known: map[identity]*resource{}}
+	return &resources{pending: pending, known: map[identity]*resource{}, services: map[unship.Service]*serviceNumber{}}
 }
 
 // use finds or adds a resource. It stays until done is called, and after that
@@ -221,8 +254,32 @@ func (t *resources) add(id identity) *resource {
 		t.list = append(t.list, r)
 	}
 	t.known[r.identity] = r
+	r.service = t.enlist(r.release.Service)
 	t.pending.Add(resourceBytes)
 	return r
+}
+
+// enlist gives the number of a service, which has one resource more.
+func (t *resources) enlist(id unship.Service) uint32 {
+	s := t.services[id]
+	if s == nil {
+		s = &serviceNumber{number: uint32(len(t.services))}
+		if n := len(t.freeServices); n > 0 {
+			s.number = t.freeServices[n-1]
+			t.freeServices = t.freeServices[:n-1]
+		}
+		t.services[id] = s
+	}
+	s.users++
+	return s.number
+}
+
+func (t *resources) discharge(id unship.Service) {
+	s := t.services[id]
+	if s.users--; s.users == 0 {
+		t.freeServices = append(t.freeServices, s.number)
+		delete(t.services, id)
+	}
 }
 
 // done ends a use; last is the latest window that was given data.
@@ -242,6 +299,7 @@ func (t *resources) forget(before int64) {
 			continue
 		}
 		delete(t.known, r.identity)
+		t.discharge(r.release.Service)
 		t.list[number] = nil
 		t.free = append(t.free, uint32(number))
 		t.pending.Add(-resourceBytes)
@@ -259,7 +317,7 @@ func (t *resources) snapshot() []*resource {
 func (id identity) clone() identity {
 	for _, s := range []*string{
 		&id.release.Environment, &id.release.Namespace, &id.release.Name, &id.release.Version,
-		&id.instance.ID, &id.instance.Node, &id.build,
+		&id.instance.ID, &id.instance.Node, &id.build, &id.place[0], &id.place[1], &id.place[2],
 	} {
 		*s = strings.Clone(*s)
 	}
@@ -270,4 +328,13 @@ func (t *resources) count() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return len(t.known)
+}
+
+// drop tells the resources which keys of traits need not be read any more.
+func (t *resources) drop(keys func(unship.Service) *keySet) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, r := range t.known {
+		r.dropped.Store(keys(r.release.Service))
+	}
 }

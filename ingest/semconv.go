@@ -34,6 +34,11 @@ const (
 	exceptionType
 	exceptionMessage
 	exceptionStack
+	samplingProbability
+	samplingThreshold
+	samplerType
+	samplerParam
+	sampleRate
 	fieldCount
 )
 
@@ -60,6 +65,8 @@ func fieldOf(key string) field {
 		return errorType
 	}
 	switch {
+	case strings.HasPrefix(key, "sampl"), key == "SampleRate":
+		return samplingField(key)
 	case strings.HasPrefix(key, "rpc."):
 		return rpcField(key)
 	case strings.HasPrefix(key, "messaging."):
@@ -110,6 +117,22 @@ func dbField(key string) field {
 	return fieldOther
 }
 
+func samplingField(key string) field {
+	switch key {
+	case "sampling.probability":
+		return samplingProbability
+	case "sampling.threshold":
+		return samplingThreshold
+	case "sampler.type":
+		return samplerType
+	case "sampler.param":
+		return samplerParam
+	case "SampleRate", "sampleRate", "sample_rate":
+		return sampleRate
+	}
+	return fieldOther
+}
+
 // kind is a span's kind, with OTLP's numbers.
 type kind uint8
 
@@ -145,7 +168,9 @@ type spanData struct {
 	failed     bool // status ERROR
 	name       string
 	message    string // of the status
+	traceState string
 	fields     [fieldCount]string
+	traits     []trait // of a request
 }
 
 // grpcResult sorts the gRPC status codes by whose mistake they tell of, as the

@@ -22,17 +22,35 @@ type record struct {
 	resource   uint32
 	name       uint32 // number of the operation or of the callee, in pane.names
 	detail     uint32 // 1 + index in pane.details; 0: none
+	about      uint32 // of a request its traits, of a call who answered
+	sampling   weight // 0: not told
 	kind       kind
 	result     result
 }
 
 // recordBytes is the estimated memory of a record, with what slices grow beyond need.
-const recordBytes = 96
+const recordBytes = 108
 
 // isTop says that a span is a request by itself: a server or consumer span, or
 // the root of a trace that began inside a process.
 func (r *record) isTop() bool {
 	return r.kind.isEntry() || r.parent == 0 && !r.kind.isCall()
+}
+
+// traits is the number of a request's combination in pane.traits; 0: none.
+func (r *record) traits() uint32 {
+	if r.kind.isCall() {
+		return 0
+	}
+	return r.about
+}
+
+// answeredBy is 1 + the number of the resource whose server span answered a call; 0: none was seen.
+func (r *record) answeredBy() uint32 {
+	if r.kind.isCall() {
+		return r.about
+	}
+	return 0
 }
 
 // detail is what is known about a failure.
@@ -81,6 +99,7 @@ func (n *names) add(text string) uint32 {
 type pane struct {
 	spans      []record
 	names      names
+	traits     traits
 	details    []detail
 	logs       map[logKey]*unship.LogCount
 	metrics    []point
@@ -145,7 +164,7 @@ func (in *intake) span(r *resource, d *spanData) {
 	}
 	rec := record{
 		trace: d.trace, id: d.id, parent: d.parent, start: int64(d.start), end: int64(d.end),
-		resource: r.number, kind: d.kind, result: d.result(),
+		resource: r.number, kind: d.kind, result: d.result(), sampling: d.weight(),
 	}
 	in.scratch = in.scratch[:0]
 	switch {
@@ -153,6 +172,10 @@ func (in *intake) span(r *resource, d *spanData) {
 		in.scratch = d.appendOperation(in.scratch)
 	case rec.kind.isCall():
 		in.scratch = d.appendCallee(in.scratch)
+	}
+	in.traits = in.traits[:0]
+	if rec.isTop() && !in.thin {
+		in.traits = d.appendTraits(in.traits, r)
 	}
 	in.keep(&rec, d)
 }
@@ -178,6 +201,11 @@ func (in *intake) keep(rec *record, d *spanData) {
 	if len(in.scratch) > 0 {
 		number, more := p.names.number(in.scratch)
 		rec.name = number
+		added += more
+	}
+	if len(in.traits) > 0 {
+		number, more := p.traits.number(in.traits)
+		rec.about = number
 		added += more
 	}
 	if rec.result == failed && !rec.kind.isCall() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"unship.dev"
@@ -19,16 +18,40 @@ type sumKey struct {
 	root           bool
 }
 
-// sum is what one instance did under one name, as one shard saw it.
+// sum is what one instance did under one name, as one shard saw it. Calls, callers
+// and slices are still by numbers; finish fills those of the Operation.
 type sum struct {
 	unship.Operation
+	weight           uint64 // of all requests, in units of 1/weightOne
 	failedIn, hereIn uint32 // serial of the last trace that counted
-	callers          map[uint32]*callerSum
+	calls            []callSum
+	cells            map[cellKey]*cell
 }
 
-type callerSum struct {
-	requests, here uint64
-	hereIn         uint32
+// cellKey keeps requests apart by what they say of themselves and by who called.
+type cellKey struct {
+	traits uint32
+	caller uint32 // 1 + number of the resource; 0: unknown
+}
+
+// cell counts the requests of one combination.
+type cell struct {
+	requests, here, rejected uint64
+	hereIn                   uint32
+	self                     unship.Histogram
+}
+
+// callSum counts the calls of one callee.
+type callSum struct {
+	name     uint32
+	counts   unship.Call
+	answered []answerSum
+}
+
+type answerSum struct {
+	resource         uint32
+	requests, failed uint64
+	failedIn         uint32
 }
 
 // sum counts one request.
@@ -37,20 +60,22 @@ func (j *joiner) sum(p position, children []child) {
 	key := sumKey{r.resource, r.name, !r.kind.isEntry()}
 	s := j.sums[key]
 	if s == nil {
-		s = &sum{Operation: unship.Operation{Name: j.name(r)}}
+		s = &sum{Operation: unship.Operation{Name: j.name(r)}, cells: map[cellKey]*cell{}}
 		j.sums[key] = s
 	}
 	s.Requests++
+	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
 	if r.result == rejected {
 		s.Rejected++
 	}
 	total := r.end - r.start
+	self := unship.BucketOf(time.Duration(total - j.busy(r, children)))
 	s.Duration.Add(unship.BucketOf(time.Duration(total)), 1)
-	s.Self.Add(unship.BucketOf(time.Duration(total-j.busy(r, children))), 1)
-	calleeFailed := j.countCalls(s, children)
+	s.Self.Add(self, 1)
+	calleeFailed := j.countCalls(s, r, children)
 	here := r.result == failed && !calleeFailed
 	j.countFailure(s, r, here)
-	j.countCaller(s, p, here)
+	j.countCell(s, p, here, self)
 	if wants(s.Exemplars, r.result == failed, time.Duration(total)) {
 		s.Exemplars.Add(j.exemplar(r, children))
 	}
@@ -68,20 +93,22 @@ func (j *joiner) countFailure(s *sum, r *record, here bool) {
 	}
 }
 
-func (j *joiner) countCaller(s *sum, p position, here bool) {
-	resource, ok := j.caller(p)
-	if !ok {
-		return
+func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
+	r := j.at(p)
+	key := cellKey{traits: r.traits()}
+	if resource, ok := j.caller(p); ok {
+		key.caller = resource + 1
 	}
-	if s.callers == nil {
-		s.callers = map[uint32]*callerSum{}
-	}
-	c := s.callers[resource]
+	c := s.cells[key]
 	if c == nil {
-		c = &callerSum{}
-		s.callers[resource] = c
+		c = &cell{}
+		s.cells[key] = c
 	}
 	c.requests++
+	c.self.Add(self, 1)
+	if r.result == rejected {
+		c.rejected++
+	}
 	if here && c.hereIn != j.serial {
 		c.hereIn = j.serial
 		c.here++
@@ -112,34 +139,52 @@ func (j *joiner) busy(r *record, children []child) (total int64) {
 	return total
 }
 
+// madeCall is one call of a request.
+type madeCall struct {
+	name       uint32
+	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
+	failed     bool
+	unanswered bool
+}
+
 // countCalls counts what a request called, and says whether any of it failed.
-func (j *joiner) countCalls(s *sum, children []child) (anyFailed bool) {
+func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFailed bool) {
 	j.called = j.called[:0]
 	for _, c := range children {
-		if !c.call {
-			continue
+		if c.call {
+			call := j.madeCall(c)
+			j.called = append(j.called, call)
+			anyFailed = anyFailed || call.failed
 		}
-		r := j.at(c.span)
-		n := calledName{r.name, r.result == failed}
-		if c.direct {
-			n.name = j.p.names.numberOf(j.resources[r.resource].release.Name)
-		}
-		j.called = append(j.called, n)
-		anyFailed = anyFailed || n.failed
 	}
-	slices.SortFunc(j.called, func(a, b calledName) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(j.called, func(a, b madeCall) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
+	})
+	unusable := !anyFailed && request.result != succeeded
 	for rest := j.called; len(rest) > 0; {
-		n, failures := 0, uint64(0)
+		n := 1
 		for n < len(rest) && rest[n].name == rest[0].name {
-			if rest[n].failed {
-				failures++
-			}
 			n++
 		}
-		s.addCalls(j.callee(rest[0].name), uint64(n), failures)
+		s.addCalls(rest[:n], unusable, j.serial)
 		rest = rest[n:]
 	}
 	return anyFailed
+}
+
+// madeCall reads a call. A server span directly below the request is its own answer.
+// What is sent as a message is answered at some time, or never: it is not waited for.
+func (j *joiner) madeCall(c child) madeCall {
+	r := j.at(c.span)
+	m := madeCall{name: r.name, failed: r.result == failed}
+	if c.direct {
+		m.name = j.p.names.numberOf(j.resources[r.resource].release.Name)
+		m.answeredBy = r.resource + 1
+		return m
+	}
+	m.answeredBy = r.answeredBy()
+	m.unanswered = m.answeredBy == 0 && r.kind == kindClient
+	return m
 }
 
 func (j *joiner) callee(name uint32) string {
@@ -149,22 +194,54 @@ func (j *joiner) callee(name uint32) string {
 	return j.p.names.list[name]
 }
 
-func (s *sum) addCalls(callee string, n, failures uint64) {
-	k, ok := slices.BinarySearchFunc(s.Calls, callee, func(c unship.Call, name string) int {
-		return strings.Compare(c.Callee, name)
-	})
-	if !ok {
-		s.Calls = slices.Insert(s.Calls, k, unship.Call{Callee: callee})
+// addCalls counts a request's calls of one callee, sorted by who answered. Unusable
+// says that the request failed or was rejected while all its calls succeeded.
+func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
+	c := s.callsOf(list[0].name)
+	c.counts.Requests++
+	c.counts.Total += uint64(len(list))
+	if len(list) >= 2 {
+		c.counts.Twice++
 	}
-	c := &s.Calls[k]
-	c.Requests++
-	c.Total += n
-	c.Failed += failures
-	if n >= 2 {
-		c.Twice++
+	if len(list) >= 4 {
+		c.counts.FourPlus++
 	}
-	if n >= 4 {
-		c.FourPlus++
+	last := uint32(0)
+	for _, call := range list {
+		if call.failed {
+			c.counts.Failed++
+		}
+		if call.unanswered {
+			c.counts.Unanswered++
+		}
+		if call.answeredBy != last {
+			last = call.answeredBy
+			c.answer(call.answeredBy-1, unusable, serial)
+		}
+	}
+}
+
+func (s *sum) callsOf(name uint32) *callSum {
+	for i := range s.calls {
+		if s.calls[i].name == name {
+			return &s.calls[i]
+		}
+	}
+	s.calls = append(s.calls, callSum{name: name})
+	return &s.calls[len(s.calls)-1]
+}
+
+func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
+	k := slices.IndexFunc(c.answered, func(a answerSum) bool { return a.resource == resource })
+	if k < 0 {
+		k = len(c.answered)
+		c.answered = append(c.answered, answerSum{resource: resource})
+	}
+	a := &c.answered[k]
+	a.requests++
+	if unusable && a.failedIn != serial {
+		a.failedIn = serial
+		a.failed++
 	}
 }
 

@@ -23,6 +23,12 @@ type service struct {
 	operations map[string]int64 // admitted, with the window last heard in
 	served     int64            // last window with a server or consumer span
 	heard      int64
+
+	requests uint64 // in the recent past
+	period   int64  // that the counts of the recent past belong to
+	keys     map[string]*sliceKey
+	dropped  map[string]struct{}
+	gate     *keySet // dropped, for the way in
 }
 
 // Take gives the ticks that the watermark has passed since the last call, in
@@ -75,7 +81,8 @@ func (a *Aggregator) close() (ticks []unship.Tick) {
 			ticks = append(ticks, t)
 		}
 	}
-	a.resources.forget(open - joinWindows - 2)
+	// A call may wait joinWindows for its request, and name a resource whose answer was as old.
+	a.resources.forget(open - 2*joinWindows - 2)
 	a.forgetServices(open)
 	return ticks
 }
@@ -139,12 +146,13 @@ func (a *Aggregator) tick(index int64) unship.Tick {
 		End:    time.Unix(0, (index+1)*length).UTC(),
 		Closed: time.Unix(0, (index+1)*length).Add(a.opt.Lateness).UTC(),
 	}
-	b := &builder{a: a, index: index, start: t.Start, windows: map[windowKey]*window{}}
+	b := &builder{a: a, index: index, start: t.Start, windows: map[windowKey]*window{}, lessons: map[unship.Service]*lessons{}}
 	for i := range parts {
 		addLosses(&t.Losses, parts[i].pane.losses)
 		b.addPart(&parts[i])
 	}
 	t.Windows = b.build()
+	a.resources.drop(func(id unship.Service) *keySet { return a.service(id).gate })
 	t.Losses.Overflow += b.overflow
 	t.Losses.Dropped += b.dropped
 	a.mu.Lock()
@@ -168,7 +176,7 @@ func (a *Aggregator) joinShards(index int64) [shardCount]part {
 		delete(s.panes, index)
 		s.mu.Unlock()
 	}
-	list := a.resources.snapshot()
+	list, keys := a.resources.snapshot(), a.keys.names()
 	for i := range a.shards {
 		p := panes[i]
 		if p == nil {
@@ -176,7 +184,7 @@ func (a *Aggregator) joinShards(index int64) [shardCount]part {
 		}
 		a.pending.Add(-p.bytes)
 		j := &joiner{
-			window: index, length: int64(a.opt.Window), p: p, resources: list, recent: a.shards[i].recent,
+			window: index, length: int64(a.opt.Window), p: p, resources: list, keys: keys, recent: a.shards[i].recent,
 			sums: map[sumKey]*sum{}, heard: map[uint32]struct{}{},
 		}
 		parts[i] = part{j, p}
@@ -195,7 +203,8 @@ func addLosses(l *unship.Losses, o unship.Losses) {
 }
 
 // Remember teaches what an earlier tick told, after a restart: which operations
-// have a place among those told apart, and which services serve.
+// have a place among those told apart, which services serve, and by which attributes
+// their requests are sliced.
 func (a *Aggregator) Remember(t unship.Tick) {
 	a.closing.Lock()
 	defer a.closing.Unlock()
@@ -207,6 +216,7 @@ func (a *Aggregator) Remember(t unship.Tick) {
 			if op.Name != unship.OverflowOperation {
 				s.operations[op.Name] = max(s.operations[op.Name], index)
 			}
+			s.remember(&op, index)
 		}
 	}
 }
@@ -214,7 +224,10 @@ func (a *Aggregator) Remember(t unship.Tick) {
 func (a *Aggregator) service(id unship.Service) *service {
 	s := a.services[id]
 	if s == nil {
-		s = &service{operations: map[string]int64{}, served: firstIndex}
+		s = &service{
+			operations: map[string]int64{}, served: firstIndex,
+			keys: map[string]*sliceKey{}, dropped: map[string]struct{}{},
+		}
 		a.services[id] = s
 	}
 	return s

@@ -26,7 +26,7 @@ func (a *Aggregator) Traces(td ptrace.Traces) (Refusal, error) {
 					in.refuse(whyNoService, uint64(span.EndTimestamp()))
 					continue
 				}
-				in.data.read(span)
+				in.data.read(span, in.a.keys)
 				in.span(r, &in.data)
 			}
 		}
@@ -106,27 +106,37 @@ func text(v pcommon.Value) string {
 	return ""
 }
 
-func (d *spanData) read(s ptrace.Span) {
+func (d *spanData) read(s ptrace.Span, keys *attributeKeys) {
 	trace, id, parent := s.TraceID(), s.SpanID(), s.ParentSpanID()
 	*d = spanData{
-		trace:   words(trace),
-		id:      binary.BigEndian.Uint64(id[:]),
-		parent:  binary.BigEndian.Uint64(parent[:]),
-		start:   uint64(s.StartTimestamp()),
-		end:     uint64(s.EndTimestamp()),
-		kind:    kindOf(s.Kind()),
-		failed:  s.Status().Code() == ptrace.StatusCodeError,
-		name:    s.Name(),
-		message: s.Status().Message(),
+		trace:      words(trace),
+		id:         binary.BigEndian.Uint64(id[:]),
+		parent:     binary.BigEndian.Uint64(parent[:]),
+		start:      uint64(s.StartTimestamp()),
+		end:        uint64(s.EndTimestamp()),
+		kind:       kindOf(s.Kind()),
+		failed:     s.Status().Code() == ptrace.StatusCodeError,
+		name:       s.Name(),
+		message:    s.Status().Message(),
+		traceState: s.TraceState().AsRaw(),
+		traits:     d.traits[:0],
 	}
 	for key, v := range s.Attributes().All() {
-		if f := fieldOf(key); f != fieldOther {
-			d.fields[f] = text(v)
+		kind := keys.kind(key)
+		if kind.field != fieldOther {
+			d.fields[kind.field] = text(v)
+		} else if kind.trait != 0 && isScalar(v.Type()) {
+			d.addTrait(kind.trait, text(v))
 		}
 	}
 	if d.failed || d.kind.isEntry() {
 		d.readException(s)
 	}
+}
+
+// isScalar says that values of a type can be few.
+func isScalar(t pcommon.ValueType) bool {
+	return t == pcommon.ValueTypeStr || t == pcommon.ValueTypeBool || t == pcommon.ValueTypeInt
 }
 
 // readException takes the last exception: the one that ended the span. Of spans

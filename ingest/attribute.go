@@ -1,0 +1,108 @@
+package ingest
+
+import (
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// attributeKind is what the name of a span attribute means here.
+type attributeKind struct {
+	field field
+	trait uint16 // number of a name whose values may tell requests apart; 0: they do not
+}
+
+// maxAttributeKeys bounds the names remembered. Beyond it names mean what they mean,
+// and tell no requests apart: who sends more has no slices by those seen last.
+const maxAttributeKeys = 4096
+
+// attributeKeys knows the names of span attributes seen so far. It may be used from
+// many goroutines; reading takes no lock.
+type attributeKeys struct {
+	known atomic.Pointer[map[string]attributeKind]
+
+	mu     sync.Mutex
+	traits []string // by number; number 0 is none
+}
+
+func newAttributeKeys() *attributeKeys {
+	k := &attributeKeys{traits: []string{""}}
+	k.known.Store(&map[string]attributeKind{})
+	return k
+}
+
+// kind gives what a name means. The name may lie in a decoder's buffer.
+func (k *attributeKeys) kind(key string) attributeKind {
+	if kind, ok := (*k.known.Load())[key]; ok {
+		return kind
+	}
+	return k.learn(key)
+}
+
+func (k *attributeKeys) learn(key string) attributeKind {
+	kind := attributeKind{field: fieldOf(key)}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known := *k.known.Load()
+	if have, ok := known[key]; ok || len(known) >= maxAttributeKeys || len(key) > maxTraitKey {
+		have.field = kind.field
+		return have
+	}
+	key = strings.Clone(key)
+	if kind.field == fieldOther && mayTell(key) {
+		kind.trait = uint16(len(k.traits))
+		k.traits = append(k.traits, key)
+	}
+	next := maps.Clone(known)
+	next[key] = kind
+	k.known.Store(&next)
+	return kind
+}
+
+// names gives the names of traits by number.
+func (k *attributeKeys) names() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.traits[:len(k.traits):len(k.traits)]
+}
+
+// mayTell says whether the values of an attribute that is none of the fields may tell
+// requests apart. Those that are used elsewhere, that name a place in the code or in
+// the network, or that are different each time, do not. What is not in this list and
+// has too many values is found out by its values.
+func mayTell(key string) bool {
+	family, rest, _ := strings.Cut(key, ".")
+	switch family {
+	case "http":
+		return strings.HasPrefix(rest, "request.header.")
+	case "client", "source":
+		return rest != "address" && rest != "port" && rest != "ip"
+	case "user_agent":
+		return rest != "original"
+	case "url", "net", "network", "server", "destination", "peer", "db", "rpc", "messaging", "code", "thread",
+		"exception", "error", "otel", "process", "telemetry", "service", "host", "k8s", "container", "cloud", "os",
+		"deployment", "oci", "vcs", "span", "trace", "tls", "dns", "caller", "sampler", "sampling":
+		return false
+	}
+	return true
+}
+
+// keyRank orders the names of slices: those that are known to tell callers apart come
+// before those that were merely found to have few values.
+func keyRank(key string) int {
+	family, _, _ := strings.Cut(key, ".")
+	switch family {
+	case "tenant", "tenant_id", "organization", "org", "account", "customer":
+		return 0
+	case callerKey, "client", "client_id", "app", "application", "app_id", "api_key", "oauth":
+		return 1
+	case "enduser", "user_agent":
+		return 2
+	case "feature_flag":
+		return 3
+	case "cloud", "k8s", "geo":
+		return 4
+	}
+	return 5
+}

@@ -1,0 +1,129 @@
+package ingest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"unship.dev"
+)
+
+// finisher turns one shard's sums, which are by numbers, into operations, and notes
+// what they teach about the attributes that requests carry.
+type finisher struct {
+	*joiner
+	service *service // of the sum at work
+	lesson  *lesson
+}
+
+func (f *finisher) finish(s *sum, r *resource) unship.Operation {
+	op := s.Operation
+	if s.weight != s.Requests<<weightBits {
+		op.Adjusted = requests(s.weight)
+	}
+	op.Calls = f.calls(s.calls)
+	op.Callers = f.callers(s.cells)
+	f.lesson.requests += op.Requests
+	parts := map[sliceID]*unship.Slice{}
+	for key, c := range s.cells {
+		f.slice(parts, r, key, c)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(parts), compareSliceIDs) {
+		op.Slices = append(op.Slices, *parts[id])
+	}
+	return op
+}
+
+func (f *finisher) calls(list []callSum) []unship.Call {
+	var op unship.Operation
+	for _, c := range list {
+		call := c.counts
+		call.Callee = f.callee(c.name)
+		for _, a := range c.answered {
+			call.Answered = append(call.Answered, unship.CalleeAnswer{
+				Release: f.resources[a.resource].release, Requests: a.requests, Failed: a.failed,
+			})
+		}
+		slices.SortFunc(call.Answered, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
+		call.Answered = compactAnswers(call.Answered)
+		op.Merge(unship.Operation{Calls: []unship.Call{call}}) // two numbers may have one name
+	}
+	return op.Calls
+}
+
+// compactAnswers adds up what several instances of one release answered.
+func compactAnswers(list []unship.CalleeAnswer) []unship.CalleeAnswer {
+	kept := list[:0]
+	for _, a := range list {
+		if n := len(kept); n > 0 && kept[n-1].Release == a.Release {
+			kept[n-1].Requests += a.Requests
+			kept[n-1].Failed += a.Failed
+			continue
+		}
+		kept = append(kept, a)
+	}
+	return kept
+}
+
+func (f *finisher) callers(cells map[cellKey]*cell) []unship.Caller {
+	by := map[unship.ReleaseID]*unship.Caller{}
+	for key, c := range cells {
+		if key.caller == 0 {
+			continue
+		}
+		release := f.resources[key.caller-1].release
+		if by[release] == nil {
+			by[release] = &unship.Caller{Release: release}
+		}
+		by[release].Requests += c.requests
+		by[release].FailedHere += c.here
+	}
+	var list []unship.Caller
+	for _, release := range slices.SortedFunc(maps.Keys(by), unship.ReleaseID.Compare) {
+		list = append(list, *by[release])
+	}
+	return list
+}
+
+type sliceID struct{ key, value string }
+
+func compareSliceIDs(a, b sliceID) int {
+	if c := strings.Compare(a.key, b.key); c != 0 {
+		return c
+	}
+	return strings.Compare(a.value, b.value)
+}
+
+// slice adds a cell to the slices that it belongs to.
+func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, key cellKey, c *cell) {
+	add := func(unit, name, value string) {
+		f.lesson.key(name).add(unit, value, c.requests)
+		if f.service.chosen(name) {
+			addSlice(parts, sliceID{name, value}, c)
+		}
+	}
+	for number, value := range f.pairs(key.traits) {
+		add(r.instance.ID, f.keys[number], value)
+	}
+	for i, value := range r.place {
+		if value != "" {
+			add(r.release.Version, placeKeys[i], value)
+		}
+	}
+	if key.caller != 0 {
+		add(r.instance.ID, callerKey, f.resources[key.caller-1].release.Name)
+	}
+}
+
+func addSlice(parts map[sliceID]*unship.Slice, id sliceID, c *cell) {
+	x := parts[id]
+	if x == nil {
+		id.value = strings.Clone(id.value) // not the whole combination
+		x = &unship.Slice{Key: id.key, Value: id.value}
+		parts[id] = x
+	}
+	x.Requests += c.requests
+	x.FailedHere += c.here
+	x.Rejected += c.rejected
+	x.Duration.Merge(c.self)
+}

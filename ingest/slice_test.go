@@ -1,0 +1,184 @@
+package ingest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"unship.dev"
+)
+
+// requestsOf makes n requests in each of some windows; about gives the attributes of each.
+func requestsOf(windows, n int, about func(window, i int) testSpan) (spans []testSpan) {
+	for w := range windows {
+		for i := range n {
+			s := about(w, i)
+			s.version, s.name, s.kind = "1", "op", ptrace.SpanKindServer
+			s.trace, s.id = uint64(w*n+i+1), 1
+			s.from = time.Duration(w) * 5 * time.Second
+			s.to = s.from + ms
+			spans = append(spans, s)
+		}
+	}
+	return spans
+}
+
+// keysOf lists the slices' keys of a tick, each once.
+func keysOf(tick unship.Tick) (keys []string) {
+	for _, w := range tick.Windows {
+		for _, op := range w.Operations {
+			for _, s := range op.Slices {
+				keys = append(keys, s.Key)
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func TestSlicesAreFoundByThemselves(t *testing.T) {
+	ticks := take(t, requestsOf(4, 400, func(w, i int) testSpan {
+		s := testSpan{service: "web", pod: fmt.Sprint("p", i%2), region: fmt.Sprint("r", i%2), attrs: map[string]any{
+			"tenant.id":           fmt.Sprint("t", i%3),
+			"cart.gift":           i%5 == 0,
+			"items":               i % 4,
+			"request.number":      w*1000 + i, // always new
+			"worker":              fmt.Sprint("of pod ", i%2),
+			"always":              "the same",
+			"http.request.method": "GET",
+			"thread.name":         fmt.Sprint("thread ", i%4),
+			"long":                fmt.Sprintf("%080d", i%2),
+		}}
+		if i%20 == 0 {
+			s.attrs["rare"] = i%40 == 0
+		}
+		return s
+	})...)
+	if got := keysOf(ticks[0]); len(got) != 0 {
+		t.Errorf("in the first window slices by %v, before anything was known", got)
+	}
+	want := []string{"cart.gift", "cloud.region", "items", "tenant.id"}
+	for _, tick := range ticks[1:] {
+		if diff := cmp.Diff(want, keysOf(tick)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestSlicesCountTheirPart(t *testing.T) {
+	ticks := take(t, requestsOf(2, 300, func(_, i int) testSpan {
+		s := testSpan{service: "web", pod: "p", attrs: map[string]any{"tenant.id": fmt.Sprint("t", i%2)}}
+		switch {
+		case i < 10:
+			s.failed = true
+		case i < 16:
+			s.attrs["http.response.status_code"] = 404
+		}
+		return s
+	})...)
+	self := unship.Histogram{{Index: unship.BucketOf(ms), Count: 150}}
+	want := []unship.Slice{
+		{Key: "tenant.id", Value: "t0", Requests: 150, FailedHere: 5, Rejected: 3, Duration: self},
+		{Key: "tenant.id", Value: "t1", Requests: 150, FailedHere: 5, Rejected: 3, Duration: self},
+	}
+	if diff := cmp.Diff(want, operation(t, ticks[1:], "web", "op").Slices); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSlicesByCallingService(t *testing.T) {
+	var spans []testSpan
+	for _, s := range requestsOf(2, 300, func(_, i int) testSpan { return testSpan{service: "cart", pod: "c"} }) {
+		call := s
+		call.kind, call.service, call.pod = ptrace.SpanKindClient, fmt.Sprint("app", s.trace%2), "a"
+		s.id, s.parent = 2, 1
+		spans = append(spans, call, s)
+	}
+	got := operation(t, take(t, spans...)[1:], "cart", "op").Slices
+	if len(got) != 2 || got[0].Key != "caller" || got[0].Value != "app0" || got[1].Value != "app1" || got[0].Requests != 150 {
+		t.Errorf("slices %+v, want those of two callers", got)
+	}
+}
+
+// A key that grows keeps the values it has, counts a few more together, and goes when
+// they are many; it never comes back.
+func TestAGrowingKey(t *testing.T) {
+	values := []int{4, 4, 20, 20, 100, 4, 4, 4}
+	ticks := take(t, requestsOf(len(values), 500, func(w, i int) testSpan {
+		return testSpan{service: "web", pod: "p", attrs: map[string]any{"shard": fmt.Sprintf("s%02d", i%values[w])}}
+	})...)
+	for w, want := range []int{0, 4, 17, 17, 0, 0, 0, 0} {
+		var got []string
+		for _, s := range operation(t, ticks[w:w+1], "web", "op").Slices {
+			got = append(got, s.Value)
+		}
+		if len(got) != want {
+			t.Errorf("window %d: %d values %v, want %d", w, len(got), got, want)
+		}
+		if want == 17 && (got[0] != unship.OverflowOperation || got[1] != "s00" || got[16] != "s15") {
+			t.Errorf("window %d: %v, want the known ones, the first of the new ones, and the rest together", w, got)
+		}
+	}
+}
+
+// Attributes that nobody can tell apart from text cost memory once, not for ever.
+func TestEndlessValuesAreNotKept(t *testing.T) {
+	a := newAggregator(t)
+	spans := requestsOf(20, 1000, func(w, i int) testSpan {
+		return testSpan{service: "web", pod: "p", attrs: map[string]any{"order": fmt.Sprint(w, "-", i), "basket": fmt.Sprint(i, "+", w)}}
+	})
+	for i := 0; i < len(spans); i += 1000 {
+		send(t, a, spans[i:i+1000]...)
+		a.Take()
+	}
+	kept := 0
+	for i := range a.shards {
+		for _, p := range a.shards[i].panes {
+			kept += len(p.traits.list)
+		}
+	}
+	if kept != 0 {
+		t.Errorf("%d combinations are kept in the last windows, want none: both keys were given up", kept)
+	}
+}
+
+func TestSlicesAreTaughtAgain(t *testing.T) {
+	spans := requestsOf(20, 100, func(_, i int) testSpan {
+		return testSpan{service: "web", pod: fmt.Sprint("p", i%2), attrs: map[string]any{"tenant.id": fmt.Sprint("t", i%3), "plan": i%2 == 0 || i%7 == 0}}
+	})
+	want := take(t, spans...)
+	cutoff := epoch.Add(50 * time.Second)
+	a := newAggregator(t)
+	a.Resume(cutoff)
+	for _, tick := range want[:10] {
+		a.Remember(tick)
+	}
+	send(t, a, spans...)
+	if diff := cmp.Diff(want[10:], a.Flush()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Known names come before found ones, even where these were first.
+func TestKnownKeysComeFirst(t *testing.T) {
+	ticks := take(t, requestsOf(4, 300, func(w, i int) testSpan {
+		s := testSpan{service: "web", pod: "p", attrs: map[string]any{}}
+		for k := range 5 {
+			s.attrs[fmt.Sprint("found", k)] = i >> k & 1
+		}
+		if w > 0 {
+			s.attrs["user_agent.name"] = fmt.Sprint("browser", i%3)
+		}
+		return s
+	})...)
+	if diff := cmp.Diff([]string{"found0", "found1", "found2", "found3"}, keysOf(ticks[1])); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"found0", "found1", "found2", "user_agent.name"}, keysOf(ticks[2])); diff != "" {
+		t.Error(diff)
+	}
+}
