@@ -174,7 +174,7 @@ func (in *intake) span(r *resource, d *spanData) {
 		in.scratch = d.appendCallee(in.scratch)
 	}
 	in.traits = in.traits[:0]
-	if rec.isTop() && !in.thin {
+	if rec.isTop() {
 		in.traits = d.appendTraits(in.traits, r)
 	}
 	in.keep(&rec, d)
@@ -204,9 +204,7 @@ func (in *intake) keep(rec *record, d *spanData) {
 		added += more
 	}
 	if len(in.traits) > 0 {
-		number, more := p.traits.number(in.traits)
-		rec.about = number
-		added += more
+		added += in.keepTraits(p, rec)
 	}
 	if rec.result == failed && !rec.kind.isCall() {
 		added += in.keepDetail(p, rec, d)
@@ -214,6 +212,17 @@ func (in *intake) keep(rec *record, d *spanData) {
 	p.spans = append(p.spans, *rec)
 	p.bytes += added
 	in.bytes += added
+}
+
+// keepTraits keeps what a request says of itself. It goes when memory runs short.
+func (in *intake) keepTraits(p *pane, rec *record) (added int64) {
+	if in.thin {
+		p.losses.Dropped++
+		in.tally.Dropped++
+		return 0
+	}
+	rec.about, added = p.traits.number(in.traits)
+	return added
 }
 
 // keepDetail keeps why a span failed. It is the first to go when memory runs short.
