@@ -1,0 +1,5 @@
+package main
+
+import "io"
+
+func writeBound(io.Writer) {}

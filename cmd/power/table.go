@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"unship.dev/cmd/power/judges"
+)
+
+// columns gives the names of all that judge, ours first.
+func columns() []string {
+	names := []string{"**unship**"}
+	for _, m := range judges.All() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// decided gives the windows in which one column decided on a plan's releases.
+func (p *plan) decided(column int) (at []int) {
+	for _, world := range p.results {
+		for _, r := range world {
+			if column == 0 {
+				at = append(at, r.unship)
+			} else {
+				at = append(at, r.judges[column-1])
+			}
+		}
+	}
+	return at
+}
+
+func writeHarmless(out io.Writer, plans []*plan) {
+	names := columns()
+	fmt.Fprintf(out, "False rollbacks, of harmless releases watched for half an hour:\n\n| environment | releases | ")
+	fmt.Fprintf(out, "%s | upper limit | %s |\n|%s\n", names[0], strings.Join(names[1:], " | "), strings.Repeat("---|", len(names)+3))
+	for _, p := range plans {
+		if !p.harmless {
+			continue
+		}
+		fmt.Fprintf(out, "| %s: %s | %d |", p.env.Name, p.env.About, p.releases)
+		for c := range names {
+			at := p.decided(c)
+			bad := len(at) - len(missed(at))
+			if c == 0 {
+				fmt.Fprintf(out, " %d | %.2g |", bad, upperLimit(bad, len(at)))
+				continue
+			}
+			fmt.Fprintf(out, " %s |", share(bad, len(at)))
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+func writeFaulty(out io.Writer, plans []*plan) {
+	names := columns()
+	last := ""
+	for _, p := range plans {
+		if p.harmless {
+			continue
+		}
+		if p.env.Name != last {
+			fmt.Fprintf(out, "\n%s, %s: median seconds to the decision (share found in half an hour, where not all)\n\n| effect | releases | %s |\n|%s\n",
+				p.env.Name, p.env.About, strings.Join(names, " | "), strings.Repeat("---|", len(names)+2))
+			last = p.env.Name
+		}
+		fmt.Fprintf(out, "| %s | %d |", p.effect.Name, p.releases)
+		for c := range names {
+			fmt.Fprintf(out, " %s |", delays(p.decided(c), p.effect.After))
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+func missed(at []int) (out []int) {
+	for _, t := range at {
+		if t < 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// delays gives the median seconds from the window after which the effect begins
+// to the close of the deciding window, over all releases: those never found
+// count as infinitely late, those taken back before the effect as not found.
+func delays(at []int, after int) string {
+	var seconds []float64
+	found := 0
+	for _, t := range at {
+		if t < after {
+			seconds = append(seconds, math.Inf(1))
+			continue
+		}
+		found++
+		seconds = append(seconds, float64(5*(t+1-after)))
+	}
+	slices.Sort(seconds)
+	if len(seconds) == 0 {
+		return "–"
+	}
+	middle := seconds[(len(seconds)-1)/2]
+	note := ""
+	if found < len(seconds) {
+		note = fmt.Sprintf(" (%.0f %%)", 100*float64(found)/float64(len(seconds)))
+	}
+	if math.IsInf(middle, 1) {
+		return strings.TrimSpace(note)
+	}
+	return fmt.Sprintf("%.0f%s", middle, note)
+}
+
+func share(bad, all int) string {
+	if bad == 0 || all == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.3g", float64(bad)/float64(all))
+}
+
+// upperLimit is the one-sided 95 % limit of a probability of which bad of n
+// were seen: the p at which so few would be seen once in twenty times (Clopper
+// and Pearson 1934).
+func upperLimit(bad, n int) float64 {
+	if bad >= n {
+		return 1
+	}
+	lo, hi := 0.0, 1.0
+	for range 60 {
+		p := (lo + hi) / 2
+		if atMost(bad, n, p) > .05 {
+			lo = p
+		} else {
+			hi = p
+		}
+	}
+	return hi
+}
+
+// atMost is the probability of at most k of n at probability p.
+func atMost(k, n int, p float64) float64 {
+	sum := 0.0
+	ln, _ := math.Lgamma(float64(n + 1))
+	for i := range k + 1 {
+		a, _ := math.Lgamma(float64(i + 1))
+		b, _ := math.Lgamma(float64(n - i + 1))
+		sum += math.Exp(ln - a - b + float64(i)*math.Log(p) + float64(n-i)*math.Log1p(-p))
+	}
+	return sum
+}
+
+func tellBlamed(out io.Writer, plans []*plan) {
+	for _, p := range plans {
+		if !p.harmless {
+			continue
+		}
+		for n, world := range p.results {
+			for k, r := range world {
+				if r.unship >= 0 {
+					fmt.Fprintf(out, "%s: world %d (seed %d), release %d blamed in window %d (%s): %s\n", p.env.Name, n, p.seeds[n], k, r.unship, r.at, r.why)
+				}
+			}
+		}
+	}
+}
