@@ -106,6 +106,7 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 	a.Outage = d.outage(&tick, t)
 	d.now = t
 	d.read(&tick, t)
+	d.remember(tick.Start, t)
 	for _, w := range d.watches {
 		if a.Outage != "" {
 			w.skipped[t] = true

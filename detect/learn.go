@@ -112,6 +112,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 		if sig.calls {
 			units, l = calls, &looks{keys: []string{""}}
 		}
+		fleet[k].Past = s.memory.of(k)
 		c.addSignal(w, sig, units, l, h, fleet[k])
 	}
 	return c
@@ -133,7 +134,12 @@ func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks
 	whole.weight = sig.weight / 2
 	c.add(whole)
 	c.addHarmless(whole)
-	rest := sig.weight/2 - c.addSlices(w, sig, look, h, prior)
+	// Of parts the past is no more than a guide: it is of all together.
+	guide := prior.Loosely()
+	rest := sig.weight/2 - c.addSlices(w, sig, look, h, guide)
+	if len(units) > 1 {
+		prior = guide
+	}
 	single := units[:min(len(units), maxSingle)]
 	for k, part := range spread(single) {
 		if part == 0 {
@@ -230,15 +236,25 @@ func (d *Detector) fleet(s *service, t int32) []*stat.Prior {
 			if c != nil {
 				priors[k].Add(c)
 			}
+			priors[k].AddPast(o.memory.of(k))
 		}
 	}
 	return priors
 }
 
+// lesson gives what a service teaches: its latest digest, or one made now.
 func (d *Detector) lesson(s *service, t int32) *lesson {
-	if s.taught != nil && t-s.taught.at < fleetEvery {
-		return s.taught
+	switch {
+	case s.memory.fresh != nil:
+		return s.memory.fresh
+	case s.taught == nil || t-s.taught.at >= fleetEvery:
+		s.taught = d.digest(s, t)
 	}
+	return s.taught
+}
+
+// digest gives what a service's history up to window t shows; nil if there is nothing.
+func (d *Detector) digest(s *service, t int32) *lesson {
 	h := s.history(t, int32(d.opt.History))
 	version := s.settled(h)
 	if version == "" || h.to-h.from < blockWindows {
@@ -262,7 +278,6 @@ func (d *Detector) lesson(s *service, t int32) *lesson {
 		}
 		l.cal = append(l.cal, stat.Calibrate(all, nil))
 	}
-	s.taught = l
 	return l
 }
 

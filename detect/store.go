@@ -173,7 +173,8 @@ type service struct {
 	watches   []*watch   // open ones
 	released  int32      // window of the latest release; 0: none
 	controls  []*control // of watches that look at this service
-	taught    *lesson
+	taught    *lesson    // of the present history, while nothing is remembered
+	memory    memory
 	calls     map[string]bool // operations that are known to call
 	slices    []*slice
 	sliceOf   map[sliceKey]int

@@ -39,6 +39,7 @@ type Calibration struct {
 	TauWeight  float64   // … and the degrees of freedom which that deserves
 
 	noRate float64
+	own    shown // less what the past added
 }
 
 // Prior pools what the other services of an estate teach about the same
@@ -48,6 +49,7 @@ type Prior struct {
 	Chi2, DF          []float64
 	TauSum, TauWeight float64
 	P                 float64 // rate assumed of a stratum without history; 0: .01
+	Past              *Past   // what the stream itself showed before; nil: nothing
 }
 
 // Add pools one service's calibration.
@@ -63,6 +65,31 @@ func (p *Prior) Add(c *Calibration) {
 	p.TauWeight += c.TauWeight
 }
 
+// AddPast pools what a stream showed over a longer time. Nil adds nothing.
+func (p *Prior) AddPast(x *Past) {
+	if x == nil || x.DF == nil {
+		return
+	}
+	if p.DF == nil {
+		p.Chi2, p.DF = make([]float64, blockCount), make([]float64, blockCount)
+	}
+	for i := range x.DF {
+		p.Chi2[i] += x.Chi2[i]
+		p.DF[i] += x.DF[i]
+	}
+	p.TauSum += math.Max(0, x.TauSum)
+	p.TauWeight += x.TauWeight
+}
+
+// Loosely gives a prior in which the stream's own past is no more than what
+// other services show: for a part of the stream.
+func (p *Prior) Loosely() *Prior {
+	q := *p
+	q.Chi2, q.DF, q.Past = slices.Clone(p.Chi2), slices.Clone(p.DF), nil
+	q.AddPast(p.Past)
+	return &q
+}
+
 // phi gives the expected dispersion at scale i of b windows with mu expected
 // events, and the degrees of freedom that this is worth.
 func (p *Prior) phi(i, b int, mu float64) (phi, df float64) {
@@ -71,6 +98,13 @@ func (p *Prior) phi(i, b int, mu float64) (phi, df float64) {
 		return phi, priorDF
 	}
 	return (float64(priorDF*phi) + p.Chi2[i]) / (priorDF + p.DF[i]), math.Min(fleetDF, priorDF+p.DF[i])
+}
+
+func (p *Prior) past() *Past {
+	if p == nil {
+		return nil
+	}
+	return p.Past
 }
 
 // tau gives the expected variance between instances and its degrees of freedom.
@@ -114,7 +148,9 @@ func Calibrate(strata []Cells, prior *Prior) *Calibration {
 	c.LongestRun = h.longestRun()
 	c.measure(h)
 	c.estimateTau(h)
-	c.shrink(h.information(), prior)
+	c.own = shown{slices.Clone(c.Chi2), slices.Clone(c.DF), c.own.tau, c.TauWeight, h.information(), c.LongestRun}
+	windows, mu := c.recall(prior.past())
+	c.shrink(windows, mu, prior)
 	return c
 }
 
@@ -251,21 +287,22 @@ func (c *Calibration) estimateTau(h *history) {
 		}
 	}
 	share := mu * priorTau / (short + float64(mu*priorTau))
-	c.TauHat = math.Max(0, (chi2/df-short)/mu)
+	c.own.tau = (chi2/df - short) / mu
+	c.TauHat = math.Max(0, c.own.tau)
 	c.TauWeight = df * share * share
 }
 
-// shrink sets Tau2 and PhiS: what this history shows, drawn towards the prior
-// and raised by a standard error. Scales of which it has fewer than three
+// shrink sets Tau2 and PhiS: what the histories show, drawn towards the prior
+// and raised by a standard error. Scales of which they have fewer than three
 // blocks take the value of the last that has.
-func (c *Calibration) shrink(mu float64, prior *Prior) {
+func (c *Calibration) shrink(windows, mu float64, prior *Prior) {
 	t0, nu := prior.tau()
 	df := nu + c.TauWeight
 	tau2 := (float64(nu*t0) + float64(c.TauWeight*c.TauHat)) / df
 	c.Tau2 = tau2 * (1 + math.Sqrt(2/df))
 	run := 1.0
 	for i, b := range blockLengths() {
-		if i == 0 || 3*b <= c.Windows {
+		if i == 0 || float64(3*b) <= windows {
 			m := float64(mu * float64(b))
 			phi0, nu := prior.phi(i, b, m)
 			df := nu + c.DF[i]
