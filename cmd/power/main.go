@@ -2,7 +2,7 @@
 // blames a harmless release, and how soon it finds a faulty one, beside other
 // ways to judge releases, on the same data.
 //
-//	go run ./cmd/power [-releases 3000] [-faulty 100] [-only E2,E4] [-history 24h] [-j 2] [-o markdown|json]
+//	go run ./cmd/power [-releases 3000] [-faulty 100] [-only E2,E4] [-history 24h] [-j 2] [-v]
 //
 // The detector is the real one with the default policy; the environments are
 // those of package world, the other judges those of package judges. A faulty
@@ -11,9 +11,8 @@
 // comes on top. Upper limits are one-sided 95 % limits (Clopper and Pearson
 // 1934). The same seed gives the same figures on any number of cores.
 //
-// Progress goes to standard error, tables to standard output. Exit status: 0, 1
-// when the false rollbacks of an environment are above what the policy promises
-// (with -strict), 2 for mistakes in the command line.
+// Progress goes to standard error, tables in Markdown to standard output. Exit
+// status: 0, 1 when interrupted, 2 for mistakes in the command line.
 package main
 
 import (
@@ -116,7 +115,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 	writeHarmless(out, plans)
 	writeFaulty(out, plans)
 	if o.bound {
-		writeBound(out)
+		writeBound(out, o.seed)
 	}
 	fmt.Fprintf(errs, "%v\n", time.Since(started).Round(time.Second))
 	return 0, nil

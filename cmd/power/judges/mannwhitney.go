@@ -87,11 +87,8 @@ func statistic(x, y []float64, d float64, correct bool) float64 {
 	if sd == 0 {
 		return 0
 	}
-	if correct {
+	if correct && z != 0 {
 		z -= math.Copysign(.5, z)
-		if math.Abs(z) < .5 {
-			z = 0
-		}
 	}
 	return z / sd
 }

@@ -239,7 +239,8 @@ func (i *instance) blameApps(c *counts) {
 	for k := range c.apps {
 		a := &c.apps[k]
 		if left > 0 {
-			a.failed = min(binomial(i.world.rng, failed, float64(a.requests)/float64(left)), a.requests)
+			x := binomial(i.world.rng, failed, float64(a.requests)/float64(left))
+			a.failed = min(max(x, failed-(left-a.requests)), a.requests)
 		}
 		left, failed = left-a.requests, failed-a.failed
 	}
