@@ -97,7 +97,7 @@ type Finding struct {
 	Candidate float64    `json:"candidate"`          // value of the candidate in Unit
 	Interval  [2]float64 `json:"interval"`           // of the candidate's value, at the policy's level, valid at every moment
 	LogE      float64    `json:"log_e"`              // natural logarithm of the e-value
-	Weight    float64    `json:"weight"`             // share of this stream in the release's e-value, in (0,1]
+	Weight    float64    `json:"weight"`             // share of this stream in the release's e-value, in (0,1]; 0: shown, never acts
 	Samples   Samples    `json:"samples"`
 	Since     time.Time  `json:"since,omitzero"` // estimated onset
 	Verdict   Verdict    `json:"verdict"`

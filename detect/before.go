@@ -216,6 +216,7 @@ type past struct {
 	weights []float64
 	logA    []float64
 	logB    []float64
+	events  *eventShift
 	outside bool // failures are counted from callers that are not being released
 }
 
@@ -225,6 +226,8 @@ type shiftStream struct {
 	units  []int
 	slice  string
 	strata []stratum
+	event  int  // index of the event that it is about and 1; 0: none
+	fresh  bool // the event is one that first came after the release began
 	single bool
 	weight float64
 	rates  []float64 // by stratum: bad requests before, per request

@@ -42,6 +42,8 @@ type stream struct {
 	units     []int
 	near      []neighbour // of what neighbours see; nil of what the instances do
 	slice     string      // "key=value" of the only requests that count
+	event     int         // index of the event that it is about and 1; 0: none
+	from      int32       // its first window, where that is not the comparison's
 	single    bool        // one operation or slice by itself
 	weight    float64
 	opt       stat.ProcessOptions
@@ -96,6 +98,7 @@ type comparison struct {
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
 	sources   []*source // in the order in which they are read
+	events    *eventTest
 	harmless  [2]*clearing
 	frame     frame
 }
@@ -177,9 +180,14 @@ func (c *comparison) step(t int32) {
 	for _, s := range c.witnesses {
 		c.hear(s, t)
 	}
+	if c.events != nil {
+		c.showing(t)
+	}
 	for _, s := range c.streams {
 		for _, d := range s.divisions {
-			d.proc.Close()
+			if t >= s.from {
+				d.proc.Close()
+			}
 		}
 	}
 	for _, h := range c.harmless {
@@ -240,6 +248,9 @@ const carriers = 8
 func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 	again := comparison{svc: c.svc, sides: c.sides, start: c.start}
 	again.sides.without = out
+	if c.events != nil {
+		again.events = &eventTest{window: c.events.window}
+	}
 	kc, kb := c.kc, c.kb
 	for i := range out {
 		switch c.sides.side(i) {
@@ -260,7 +271,11 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		for _, d := range s.divisions {
 			o := d.opt
 			o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
-			x.divisions = append(x.divisions, newDivision(d.strata, o))
+			x.divisions = append(x.divisions, &division{d.strata, o, stat.NewProcess(o), make([]tally, len(d.totals))})
+		}
+		if s.event > 0 {
+			again.addEvent(&x)
+			continue
 		}
 		again.add(&x)
 	}

@@ -44,6 +44,8 @@ type evidence struct {
 	near   []neighbour
 	slice  string
 	strata []stratum
+	event  int
+	fresh  bool // the event is one that first came after the release began
 	single bool
 	weight float64
 	logE   float64
@@ -60,24 +62,29 @@ func (w *watch) streams() []evidence {
 	var out []evidence
 	if w.conc != nil {
 		for _, s := range w.conc.streams {
-			d := s.weakest()
-			out = append(out, evidence{
-				signal: s.signal, units: s.units, near: s.near, slice: s.slice, strata: d.strata, single: s.single, weight: s.weight,
-				logE: d.proc.LogE(), totals: d.totals, cal: d.opt.Calibration, onset: w.begin + int32(d.proc.Onset()),
-				sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
-			})
+			out = append(out, w.concurrentEvidence(s))
 		}
 	}
 	if w.past != nil {
 		for _, s := range w.past.streams {
 			out = append(out, evidence{
-				signal: s.signal, units: s.units, slice: s.slice, strata: s.strata, single: s.single, weight: s.weight, logE: s.shift.LogA(),
+				signal: s.signal, units: s.units, slice: s.slice, strata: s.strata, event: s.event, fresh: s.fresh,
+				single: s.single, weight: s.weight, logE: s.shift.LogA(),
 				totals: []tally{s.tally()}, onset: w.past.from, sd: drift(s.signal, 0),
 			})
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].share() > out[j].share() })
 	return out
+}
+
+func (w *watch) concurrentEvidence(s *stream) evidence {
+	d := s.weakest()
+	return evidence{
+		signal: s.signal, units: s.units, near: s.near, slice: s.slice, strata: d.strata, event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
+		single: s.single, weight: s.weight, logE: d.proc.LogE(), totals: d.totals, cal: d.opt.Calibration,
+		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
+	}
 }
 
 // tally is the table that a shift amounts to: the baseline's bad requests are
@@ -108,7 +115,7 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 // since gives the totals from the estimated onset on: what a fault that came
 // late does now, not thinned by the good time before it.
 func (w *watch) since(e *evidence, t int32) []tally {
-	if e.cal == nil || w.switched != 0 || e.onset <= w.begin+settleWindows {
+	if e.cal == nil || e.event > 0 || w.switched != 0 || e.onset <= w.begin+settleWindows {
 		return e.totals
 	}
 	if e.near != nil {
@@ -141,14 +148,21 @@ func (d *Detector) findings(w *watch) []unship.Finding {
 
 func (d *Detector) newFindings(w *watch) []unship.Finding {
 	var out []unship.Finding
-	for _, e := range w.streams() {
+	all := w.streams()
+	for k := range all {
+		e := &all[k]
 		if len(out) == maxFindings || e.share() < 0 {
 			break
 		}
-		if w.told(out, &e) {
+		if w.told(out, e) {
 			continue
 		}
-		out = append(out, d.finding(w, &e))
+		f := d.finding(w, e)
+		f.Ambiguous = f.Ambiguous || reworded(e, all)
+		out = append(out, f)
+	}
+	if len(out) > 0 {
+		out = append(out, d.aside(w, maxFindings-len(out))...)
 	}
 	return out
 }
@@ -156,7 +170,7 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 // told says that a finding of the same signal and operation is there already.
 func (w *watch) told(out []unship.Finding, e *evidence) bool {
 	for _, f := range out {
-		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Slice == e.slice && f.Quantile == e.signal.quantile {
+		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Slice == e.slice && f.Name == w.eventName(e) && f.Quantile == e.signal.quantile {
 			return true
 		}
 	}
@@ -186,6 +200,9 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	}
 	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
 		f.Verdict = unship.Regressed
+	}
+	if e.event > 0 {
+		f.Name, f.Example = w.eventName(e), w.svc.events[e.event-1].example
 	}
 	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()
@@ -344,6 +361,9 @@ func duration(s float64) string {
 // words says what the strongest finding is about.
 func (w *watch) words(f *unship.Finding) string {
 	for _, e := range w.streams() {
+		if e.event > 0 && e.signal.kind == f.Signal && w.eventName(&e) == f.Name {
+			return w.sayEvent(f, &e)
+		}
 		if e.signal.kind == f.Signal && w.operation(&e) == f.Operation && e.slice == f.Slice && (e.signal.quantile == f.Quantile || e.signal.latency()) {
 			return w.say(f, e.signal.what)
 		}

@@ -115,6 +115,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 		fleet[k].Past = s.memory.of(k)
 		c.addSignal(w, sig, units, l, h, fleet[k])
 	}
+	c.addEvents(w, h, d.opt.Window)
 	return c
 }
 

@@ -65,6 +65,8 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 		total += p.Requests
 		d.readOperation(s, i, p, mine, t)
 	}
+	s.readEvents(i, w, t)
+	i.hear(t, total)
 	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
 		s.load = append(s.load, loadCell{at: t})
 	}

@@ -24,6 +24,7 @@ func (w *watch) newPast(from int32) *past {
 			p.addSignal(sig, units, &look, h)
 		}
 	}
+	p.addEvents(h)
 	p.rest()
 	return p
 }
@@ -180,13 +181,17 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	}
 	for k, s := range p.streams {
 		var x, want, n float64
+		if s.event > 0 {
+			x, n = p.shown(s.event-1, t, out)
+			want = n * s.rates[0]
+		}
 		for i := range s.strata {
 			a, b := p.counts(s.signal, &s.strata[i], t, out)
 			x, n, want = x+a, n+b, want+b*s.rates[i]
 		}
 		if n > 0 {
 			ratio := 1.0
-			if !s.signal.calls {
+			if !s.signal.calls && s.event == 0 {
 				ratio = ctx.ratio[s.signal.count]
 			}
 			s.shift.Add(x, want*ratio, drift(s.signal, ctx.load))

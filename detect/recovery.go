@@ -31,6 +31,7 @@ type verification struct {
 type returning struct {
 	evidence
 	before, bad float64
+	about       string // the event
 	test        *stat.Recovery
 	recovered   bool
 	failed      bool
@@ -69,7 +70,11 @@ func affected(w *watch) (out []*returning) {
 		if known || !test.Decidable() {
 			continue
 		}
-		out = append(out, &returning{evidence: e, before: before, bad: bad, test: test})
+		about := ""
+		if e.event > 0 {
+			about = w.svc.events[e.event-1].words()
+		}
+		out = append(out, &returning{evidence: e, about: about, before: before, bad: bad, test: test})
 	}
 	return out
 }
@@ -134,6 +139,10 @@ func (s *returning) step(v *verification, t int32) {
 		bad, all := s.near[k].counts(v.release.Version, t)
 		x, n = x+bad, n+all
 	}
+	if s.event > 0 {
+		bad, all := v.svc.shown(s.event-1, t, func(i *instance) bool { return i.version != v.release.Version })
+		x, n = x+bad, n+all
+	}
 	for k := range s.strata {
 		for _, i := range v.svc.instances {
 			if i.version == v.release.Version {
@@ -184,6 +193,8 @@ func (s *returning) name() string {
 		return "the failure ratio"
 	case s.signal.kind == unship.SignalRejectionRatio:
 		return "the rejection ratio"
+	case s.event > 0:
+		return s.about
 	case s.signal.near == atCallers:
 		return "the failure ratio of the callers"
 	case s.signal.near == atCallees:
@@ -199,6 +210,10 @@ func (s *returning) compare() string {
 	if s.seen.n > 0 {
 		now = s.seen.x / s.seen.n
 	}
-	return fmt.Sprintf("%s in %d requests since, %s before the release, %s with it",
-		percent(now), int(math.Round(s.seen.n)), percent(s.before), percent(s.bad))
+	of := "requests"
+	if s.event > 0 {
+		of = "windows of instances"
+	}
+	return fmt.Sprintf("%s in %d %s since, %s before the release, %s with it",
+		percent(now), int(math.Round(s.seen.n)), of, percent(s.before), percent(s.bad))
 }

@@ -58,6 +58,7 @@ type simulation struct {
 	policy   rules.Policy
 	silent   func(i *simInstance, t int) bool
 	tenants  func(i *simInstance, t int) []simTenant
+	shows    func(v *simService, i *simInstance, t int, w *unship.Window) // adds logs, exceptions, metrics
 }
 
 // simTenant is a tenant and its share of an instance's requests.
@@ -190,6 +191,9 @@ func (s *simulation) window(v *simService, i *simInstance, t int) unship.Window 
 		}
 	}
 	slices.SortFunc(w.Operations, func(a, b unship.Operation) int { return cmp.Compare(a.Name, b.Name) })
+	if s.shows != nil {
+		s.shows(v, i, t, &w)
+	}
 	return w
 }
 

@@ -114,6 +114,8 @@ type instance struct {
 	settled     bool  // it already served when telemetry began
 	units       []series
 	slices      []series
+	heard       []loadCell // windows in which it was heard of at all, with its requests
+	events      [][]int32  // by event: windows that show it
 }
 
 func (i *instance) at(unit int, t int32) *cell {
@@ -178,6 +180,8 @@ type service struct {
 	calls     map[string]bool // operations that are known to call
 	slices    []*slice
 	sliceOf   map[sliceKey]int
+	events    []*event
+	eventOf   map[eventKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
 }
@@ -196,6 +200,7 @@ func newService(id unship.Service, t int32) *service {
 		answers: relations{},
 		calls:   map[string]bool{},
 		sliceOf: map[sliceKey]int{},
+		eventOf: map[eventKey]int{},
 	}
 }
 
@@ -292,6 +297,7 @@ func (s *service) forget(from int32) {
 		for k := range i.slices {
 			i.slices[k] = i.slices[k].since(from)
 		}
+		i.forgetEvents(from)
 		keep = append(keep, i)
 	}
 	clear(s.instances[len(keep):])

@@ -29,6 +29,7 @@ type watch struct {
 	begin    int32
 	until    int32 // the first window beyond the watch
 	length   int32 // of the history learnt from
+	window   time.Duration
 
 	conc     *comparison
 	past     *past
@@ -82,7 +83,7 @@ func (d *Detector) openWatch(r unship.Release, p rules.Policy, t int32) {
 	}
 	w := &watch{
 		svc: s, release: r, policy: p, baseline: r.Previous, signals: signalsFor(p.Tolerance),
-		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), skipped: map[int32]bool{},
+		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{},
 	}
 	s.released = t
 	s.watches = append(s.watches, w)
@@ -142,12 +143,31 @@ func (w *watch) count(t int32) (candidate, baseline uint64) {
 	return candidate, baseline
 }
 
+// presence gives how much of both cohorts there is in window t: requests, or
+// instances of a service that only tells of itself in other ways.
+func (w *watch) presence(t int32) (candidate, baseline uint64) {
+	if w.svc.ops > 0 {
+		return w.count(t)
+	}
+	for _, i := range w.svc.instances {
+		if _, heard := i.heardAt(t); heard {
+			switch i.version {
+			case w.release.Version:
+				candidate++
+			case w.baseline:
+				baseline++
+			}
+		}
+	}
+	return candidate, baseline
+}
+
 // taken says that the release has taken nearly all of the traffic by window t.
 func (w *watch) taken(t int32) bool {
 	var c, b uint64
 	looked := int32(0)
 	for u := t; u >= w.begin && looked < switchWindows; u-- {
-		x, y := w.count(u)
+		x, y := w.presence(u)
 		c, b = c+x, b+y
 		looked++
 		if looked > settleWindows && c+b >= switchRequests {
@@ -182,9 +202,11 @@ func (d *Detector) advance(w *watch, t int32) {
 		switch {
 		case w.switched != 0:
 			if u >= w.switched {
+				w.past.meetEvents(u)
 				w.past.step(u)
 			}
 		case w.conc != nil:
+			w.conc.meetEvents(w, u)
 			w.conc.step(u)
 		}
 	}
