@@ -47,6 +47,18 @@ type Incident struct {
 	Title       string         `json:"title"`             // one line for people
 	EndedAt     time.Time      `json:"ended_at,omitzero"` // when the status became final
 	Logs        []LogCount     `json:"logs,omitempty"`    // example log lines of the candidate
+	Code        Code           `json:"code,omitzero"`     // where to look first in the source
+}
+
+// Code is where to look first in the source of the guilty release.
+type Code struct {
+	Exceptions []Exception `json:"exceptions,omitempty"` // those that its predecessor does not throw first, then by number
+	New        int         `json:"new,omitempty"`        // how many of them its predecessor was not seen to throw
+	// Revision and Previous are the commits between which the fault came in, as
+	// far as the releases were announced with them.
+	Revision string `json:"revision,omitempty"`
+	Previous string `json:"previous,omitempty"`
+	URL      string `json:"url,omitempty"` // of the pipeline's run that shipped it
 }
 
 // Evidence is a finding as the incident shows it.
@@ -110,4 +122,7 @@ type ReleaseReport struct {
 	Threshold   float64      `json:"threshold"`
 	Done        bool         `json:"done"` // the watch is over
 	UpdatedAt   time.Time    `json:"updated_at"`
+	By          string       `json:"by,omitempty"`       // who announced it
+	Revision    string       `json:"revision,omitempty"` // commit, as announced
+	URL         string       `json:"url,omitempty"`      // of the pipeline's run, as announced
 }

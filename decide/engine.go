@@ -92,7 +92,7 @@ func (e *Engine) Step(in Input) []unship.Decision {
 		s.takeAssessment(*in.Assessment)
 	}
 	if in.Tick != nil {
-		s.takeLogs(*in.Tick)
+		s.takeTraces(*in.Tick)
 	}
 	s.takeAnswers(in.Answers)
 	s.giveUpWaiting()

@@ -18,8 +18,6 @@ import (
 const (
 	maxEvidence = 10
 	maxTimeline = 200
-	maxLogs     = 5
-	errorLevel  = 17 // OTel severity number from which a log record is an error
 )
 
 // incident is an incident as people see it, and what the engine must know
@@ -46,6 +44,7 @@ type incident struct {
 	Undoing     *undo            `json:"undoing,omitempty"`     // asked for, not ordered yet
 	UndoneBy    string           `json:"undone_by,omitempty"`   // who asked for the undo that was ordered
 	Running     string           `json:"running,omitempty"`     // decision that is being carried out
+	Thrown      []thrown         `json:"thrown,omitempty"`      // since the detection, sorted by type and place
 }
 
 // undo is a wish to take a rollback back.
@@ -270,44 +269,6 @@ func (s *step) end(in *incident, status unship.Status) {
 	in.EndedAt = s.at
 	in.ApprovedBy = ""
 	s.changed[in] = true
-}
-
-// takeLogs keeps the commonest error lines of guilty releases, as long as the harm lasts.
-func (s *step) takeLogs(t unship.Tick) {
-	for _, in := range s.state.Incidents {
-		if in.Status != unship.StatusOpen && in.Status != unship.StatusMitigating {
-			continue
-		}
-		logs := unship.Window{Logs: slices.Clone(in.Logs)}
-		for _, w := range t.Windows {
-			if w.Release == in.Release {
-				logs.Merge(unship.Window{Logs: errorsOnly(w.Logs)})
-			}
-		}
-		if kept := commonest(logs.Logs); !slices.Equal(kept, in.Logs) {
-			in.Logs = kept
-			s.changed[in] = true
-		}
-	}
-}
-
-func errorsOnly(logs []unship.LogCount) []unship.LogCount {
-	return slices.DeleteFunc(slices.Clone(logs), func(l unship.LogCount) bool {
-		return l.Severity < errorLevel || l.Example == ""
-	})
-}
-
-// commonest keeps the most frequent lines, sorted as windows keep them.
-func commonest(logs []unship.LogCount) []unship.LogCount {
-	if len(logs) <= maxLogs {
-		return logs
-	}
-	slices.SortStableFunc(logs, func(a, b unship.LogCount) int { return -cmp.Compare(a.Count, b.Count) })
-	logs = logs[:maxLogs]
-	slices.SortFunc(logs, func(a, b unship.LogCount) int {
-		return cmp.Or(cmp.Compare(a.Severity, b.Severity), strings.Compare(a.Pattern, b.Pattern))
-	})
-	return logs
 }
 
 const idBytes = 8

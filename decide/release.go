@@ -66,8 +66,11 @@ func (s *step) updateRelease(report *unship.ReleaseReport, r unship.Release) {
 	report.Previous = r.Previous
 	report.Rollout = r.Rollout
 	report.Announced = r.Announcement != nil
+	if a := r.Announcement; a != nil {
+		report.By, report.Revision, report.URL = cmp.Or(a.By, report.By), cmp.Or(a.Revision, report.Revision), cmp.Or(a.URL, report.URL)
+	}
 	if report.UpdatedAt.IsZero() || before.Previous != report.Previous || before.Rollout != report.Rollout ||
-		before.Announced != report.Announced {
+		before.Announced != report.Announced || before.By != report.By || before.Revision != report.Revision || before.URL != report.URL {
 		report.UpdatedAt = s.at
 		s.changedReports[r.ReleaseID] = true
 	}

@@ -81,11 +81,40 @@ func (p *page) examples(in unship.Incident) {
 		}
 		lines = append(lines, fmt.Sprintf("- log line, %s: %s%s", words.Of(l.Count, "time"), code(l.Example), where))
 	}
+	lines = append(lines, codeLines(in.Code)...)
 	if len(lines) == 0 {
 		return
 	}
 	p.section("Where to look")
 	p.write("%s", strings.Join(lines, "\n"))
+}
+
+// codeLines lead to the source: what is thrown where, and what was changed.
+func codeLines(c unship.Code) (lines []string) {
+	for k, x := range c.Exceptions {
+		l := "- exception " + code(x.Type)
+		if x.Place != "" {
+			l += " at " + code(x.Place)
+		}
+		l += ", " + words.Of(x.Count, "time")
+		if k < c.New {
+			l += ", not seen in the version before"
+		}
+		if x.Example != "" {
+			l += ": " + code(x.Example)
+		}
+		lines = append(lines, l)
+	}
+	switch {
+	case c.Revision != "" && c.Previous != "":
+		lines = append(lines, "- what was changed: commits "+code(c.Previous+".."+c.Revision))
+	case c.Revision != "":
+		lines = append(lines, "- what was shipped: commit "+code(c.Revision))
+	}
+	if c.URL != "" {
+		lines = append(lines, "- the pipeline's run: "+text(c.URL))
+	}
+	return lines
 }
 
 // maxTraces is how many traces a report names: enough to look at, few enough to read.

@@ -59,6 +59,13 @@ func resolved() unship.Incident {
 		Timeline: []unship.TimelineItem{{At: at(0), What: "estimated onset"}, {At: at(25), What: "detected"}, {At: at(90), What: "recovered"}},
 		EndedAt:  at(90),
 		Logs:     []unship.LogCount{{Severity: 17, Pattern: "p", Count: 61, Example: "ledger: constraint `orders_fk` violated", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"}},
+		Code: unship.Code{
+			Exceptions: []unship.Exception{
+				{Type: "LedgerError", Place: "shop.Ledger.post < shop.Api.order", Count: 61, Example: "constraint `orders_fk` violated"},
+				{Type: "TimeoutError", Count: 2},
+			},
+			New: 1, Revision: "9f2c1e7", Previous: "41d07aa", URL: "https://ci.example.com/runs/7",
+		},
 	}
 }
 
@@ -66,6 +73,7 @@ func resolved() unship.Incident {
 func asked() unship.Incident {
 	in := resolved()
 	in.Status, in.Actions, in.EndedAt, in.Logs = unship.StatusOpen, []unship.StepResult{}, time.Time{}, nil
+	in.Code = unship.Code{}
 	in.Decision.Verdict = unship.DecideAsk
 	in.Decision.Why = "shop/ledger 1.0.0 was itself taken back at 2026-05-04 11:01:05 UTC"
 	in.Decision.Gates = append(in.Decision.Gates, unship.Gate{Name: "target_health", Result: unship.GateBlock, Why: in.Decision.Why})
@@ -84,6 +92,9 @@ func hostile() unship.Incident {
 	in.Evidence[0].Service, in.Evidence[0].Operation = evil, evil
 	in.Evidence[0].Exemplars[0].Error, in.Evidence[0].Exemplars[0].TraceID = evil, evil
 	in.Logs[0].Example = evil
+	in.Code.Exceptions[0].Type, in.Code.Exceptions[0].Place, in.Code.Exceptions[0].Example = evil, evil, evil
+	in.Code.Revision, in.Code.URL = evil, evil
+	in.Evidence[0].Slice, in.Evidence[0].Name, in.Evidence[0].Example = evil, evil, evil
 	in.Timeline[0].What = evil
 	in.Actions[0].Detail, in.Actions[0].Result = evil, unship.ResultFailed
 	in.Decision.Why = evil
