@@ -33,8 +33,9 @@ test-e2e: build ## the whole program: Collector, kill -9, restart, both demos
 test-browser: ## the page in a real Chromium (installs it with apt, as root)
 	$(GO) test -count=1 -timeout 10m ./dashboards/browsertest -install
 
+# detect has no goroutines (arch_test.go), so there is nothing in it to race, and its simulations are long.
 race: ## unit tests under the race detector
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval -e /cmd/power -e unship.dev/detect)
 
 lint: ## vet, gofmt and golangci-lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt the files above'; exit 1; }
