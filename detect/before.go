@@ -222,18 +222,20 @@ type past struct {
 
 // shiftStream is one signal in some operations, before and after.
 type shiftStream struct {
-	signal *signal
-	units  []int
-	slice  string
-	strata []stratum
-	event  int  // index of the event that it is about and 1; 0: none
-	fresh  bool // the event is one that first came after the release began
-	single bool
-	weight float64
-	rates  []float64 // by stratum: bad requests before, per request
-	opt    stat.ShiftOptions
-	shift  *stat.Shift
-	pre    rate
-	post   rate
-	want   float64 // bad requests after, if nothing had changed
+	signal   *signal
+	units    []int
+	slice    string
+	strata   []stratum
+	near     []neighbour // instead of strata, of what callers see
+	crossing *crossing   // instead of a shift: a comparison with other callers
+	event    int         // index of the event that it is about and 1; 0: none
+	fresh    bool        // the event is one that first came after the release began
+	single   bool
+	weight   float64
+	rates    []float64 // by stratum: bad requests before, per request
+	opt      stat.ShiftOptions
+	shift    *stat.Shift
+	pre      rate
+	post     rate
+	want     float64 // bad requests after, if nothing had changed
 }

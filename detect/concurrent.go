@@ -41,6 +41,7 @@ type stream struct {
 	signal    *signal
 	units     []int
 	near      []neighbour // of what neighbours see; nil of what the instances do
+	loss      *loss       // of lost calls
 	slice     string      // "key=value" of the only requests that count
 	event     int         // index of the event that it is about and 1; 0: none
 	from      int32       // its first window, where that is not the comparison's
@@ -73,7 +74,12 @@ func (s *stream) weakest() *division {
 	return least
 }
 
-func (s *stream) logE() float64 { return s.weakest().proc.LogE() }
+func (s *stream) logE() float64 {
+	if s.loss != nil {
+		return math.Min(s.weakest().proc.LogE(), s.loss.rise.LogA())
+	}
+	return s.weakest().proc.LogE()
+}
 
 // slot is a division's stratum that is fed from one place.
 type slot struct {
@@ -178,6 +184,9 @@ func (c *comparison) step(t int32) {
 		}
 	}
 	for _, s := range c.witnesses {
+		if s.loss != nil {
+			c.miss(s, t)
+		}
 		c.hear(s, t)
 	}
 	if c.events != nil {
@@ -223,7 +232,7 @@ func (c *comparison) feed(s *slot) {
 func (c *comparison) logE() float64 {
 	terms, rest := make([]float64, 0, len(c.streams)+1), 1.0
 	for _, s := range c.streams {
-		terms = append(terms, math.Log(s.weight)+s.logE())
+		terms = append(terms, s.share())
 		rest -= s.weight
 	}
 	return stat.LogSumExp(append(terms, math.Log(math.Max(rest, 1e-9))))
@@ -262,7 +271,10 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 	}
 	var terms []float64
 	for _, s := range c.strongest(carriers) {
-		if s.near != nil {
+		if s.loss != nil && !c.someoneElse(out, t) {
+			continue
+		}
+		if s.near != nil || s.loss != nil {
 			terms = append(terms, s.share()) // neighbours do not tell instances apart
 			continue
 		}

@@ -45,7 +45,9 @@ type evidence struct {
 	slice  string
 	strata []stratum
 	event  int
-	fresh  bool // the event is one that first came after the release began
+	fresh  bool  // the event is one that first came after the release began
+	loss   *loss // of lost calls, while old and new serve side by side
+	lost   bool  // of lost calls
 	single bool
 	weight float64
 	logE   float64
@@ -67,11 +69,7 @@ func (w *watch) streams() []evidence {
 	}
 	if w.past != nil {
 		for _, s := range w.past.streams {
-			out = append(out, evidence{
-				signal: s.signal, units: s.units, slice: s.slice, strata: s.strata, event: s.event, fresh: s.fresh,
-				single: s.single, weight: s.weight, logE: s.shift.LogA(),
-				totals: []tally{s.tally()}, onset: w.past.from, sd: drift(s.signal, 0),
-			})
+			out = append(out, w.pastEvidence(s))
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].share() > out[j].share() })
@@ -80,11 +78,29 @@ func (w *watch) streams() []evidence {
 
 func (w *watch) concurrentEvidence(s *stream) evidence {
 	d := s.weakest()
-	return evidence{
-		signal: s.signal, units: s.units, near: s.near, slice: s.slice, strata: d.strata, event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
-		single: s.single, weight: s.weight, logE: d.proc.LogE(), totals: d.totals, cal: d.opt.Calibration,
+	e := evidence{
+		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, slice: s.slice, strata: d.strata, event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
+		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
 	}
+	if s.loss != nil {
+		e.onset = s.loss.onset(w.begin)
+	}
+	return e
+}
+
+// pastEvidence is what a stream of the comparison with the past tells.
+func (w *watch) pastEvidence(s *shiftStream) evidence {
+	e := evidence{
+		signal: s.signal, units: s.units, near: s.near, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
+		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: drift(s.signal, 0),
+	}
+	if c := s.crossing; c != nil {
+		e.near, e.logE, e.totals = c.near, c.proc.LogE(), c.totals
+	} else {
+		e.logE, e.totals = s.shift.LogA(), []tally{s.tally()}
+	}
+	return e
 }
 
 // tally is the table that a shift amounts to: the baseline's bad requests are
@@ -117,6 +133,9 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 func (w *watch) since(e *evidence, t int32) []tally {
 	if e.cal == nil || e.event > 0 || w.switched != 0 || e.onset <= w.begin+settleWindows {
 		return e.totals
+	}
+	if e.loss != nil {
+		return e.loss.since(e.onset)
 	}
 	if e.near != nil {
 		return w.conc.heardSince(e.near, max(e.onset, t-maxKept), t)
@@ -310,8 +329,11 @@ func (w *watch) examples(e *evidence) (x unship.Exemplars) {
 
 // say puts a finding into words.
 func (w *watch) say(f *unship.Finding, what string) string {
-	if f.Signal == unship.SignalCallerError || f.Signal == unship.SignalCalleeError {
+	switch f.Signal {
+	case unship.SignalCallerError, unship.SignalCalleeError:
 		return w.sayNear(f)
+	case unship.SignalUnanswered:
+		return w.sayLost(f)
 	}
 	where := f.Operation
 	if where == "" {

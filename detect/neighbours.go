@@ -15,6 +15,7 @@ const (
 	nowhere   nearness = iota
 	atCallers          // by callers: their requests that the release answered
 	atCallees          // by callees: the requests that the release made
+	unheard            // by callers: calls that nobody answered
 )
 
 // calleeSD is the deviation of the log odds of a callee's failures between
@@ -117,7 +118,7 @@ func (c *comparison) addNear(w *watch, sig *signal, near []neighbour, h history)
 
 func (c *comparison) newWitness(w *watch, sig *signal, near []neighbour, cal *stat.Calibration) *stream {
 	s := &stream{signal: sig, near: near, opt: c.options(w, sig, cal)}
-	s.divisions = []*division{{opt: s.opt, proc: stat.NewProcess(s.opt), totals: make([]tally, len(near))}}
+	s.divisions = []*division{{opt: s.opt, proc: stat.NewProcess(s.opt), totals: make([]tally, max(1, len(near)))}}
 	return s
 }
 

@@ -18,6 +18,8 @@ type neighbourhood struct {
 	both       float64 // the same of all versions: the neighbours' own fault
 	share      float64 // of the traffic that goes to the new version
 	releasedAt int     // window from which the caller's own new version serves as well; 0: never
+	crashAt    int     // window from which nothing answers calls to the new version; 0: never
+	lost       float64 // share of all calls that no span answers, from the release on
 }
 
 const callsPerWindow = 200
@@ -37,6 +39,9 @@ func (n *neighbourhood) split(t, requests int) (fresh, old int) {
 		return 0, requests
 	}
 	fresh = int(n.failures(requests, n.share))
+	if n.share == 1 {
+		fresh = requests
+	}
 	return fresh, requests - fresh
 }
 
@@ -50,10 +55,19 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	if version == "2.1.0" {
 		own += .2 // the caller's new version is bad by itself
 	}
+	call := unship.Call{Callee: n.of, Requests: uint64(requests), Total: uint64(requests)}
+	failedCalls := 0
+	if n.crashAt > 0 && t >= n.crashAt {
+		call.Unanswered, failedCalls, fresh = uint64(fresh), fresh, 0
+	}
+	if t >= simStart {
+		call.Unanswered += n.failures(old+fresh, n.lost)
+	}
 	answers := []unship.CalleeAnswer{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), Failed: n.failures(old, own)}}
 	if fresh > 0 {
 		answers = append(answers, unship.CalleeAnswer{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), Failed: n.failures(fresh, own+n.misread)})
 	}
+	call.Answered = answers
 	failed := uint64(0)
 	for _, a := range answers {
 		failed += a.Failed
@@ -61,8 +75,8 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	return unship.Window{
 		Release: n.id("web", version), Instance: unship.Instance{ID: "web-" + version}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
 		Operations: []unship.Operation{{
-			Name: "GET /page", Requests: uint64(requests), Failed: failed, FailedHere: failed,
-			Calls: []unship.Call{{Callee: n.of, Requests: uint64(requests), Total: uint64(requests), Answered: answers}},
+			Name: "GET /page", Requests: uint64(requests), Failed: failed + uint64(failedCalls), FailedHere: failed,
+			Calls: []unship.Call{call},
 		}},
 	}
 }
@@ -73,13 +87,14 @@ func (n *neighbourhood) callee(t int) unship.Window {
 	if fresh > 0 {
 		callers = append(callers, unship.Caller{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), FailedHere: n.failures(fresh, .002+n.both+n.poisoned)})
 	}
+	callers = append(callers, unship.Caller{Release: n.id("zebra", "1.0.0"), Requests: callsPerWindow, FailedHere: n.failures(callsPerWindow, .002+n.both)})
 	failed := uint64(0)
 	for _, c := range callers {
 		failed += c.FailedHere
 	}
 	return unship.Window{
 		Release: n.id("stock", "3.0.0"), Instance: unship.Instance{ID: "stock-0"}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
-		Operations: []unship.Operation{{Name: "PUT /stock", Requests: callsPerWindow, Failed: failed, FailedHere: failed, Callers: callers}},
+		Operations: []unship.Operation{{Name: "PUT /stock", Requests: 2 * callsPerWindow, Failed: failed, FailedHere: failed, Callers: callers}},
 	}
 }
 
@@ -106,34 +121,58 @@ func (n *neighbourhood) judge(t *testing.T) unship.Judgement {
 	return last
 }
 
+// replaced lets the new version take everything at once.
+func (n *neighbourhood) replaced() {
+	n.share = 1
+	n.replace(n.of, simStart, 0)
+}
+
+// crash lets the new version's instances fall silent.
+func (n *neighbourhood) crash() {
+	n.crashAt = simStart + 6
+	n.silent = func(i *simInstance, t int) bool { return i.version == "1.1.0" && t >= simStart+6 }
+}
+
 func TestNeighboursTell(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name    string
-		set     func(*neighbourhood)
-		verdict unship.Verdict
-		signal  unship.Signal
-		words   string
+		name   string
+		set    func(*neighbourhood)
+		signal unship.Signal // "": not regressed
+		words  string
 	}{
-		{"answers that only the caller finds bad", func(n *neighbourhood) { n.misread = .15 }, unship.Regressed, unship.SignalCallerError,
+		{"answers that only the caller finds bad", func(n *neighbourhood) { n.misread = .15 }, unship.SignalCallerError,
 			"shop/web GET /page: "},
-		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.Regressed, unship.SignalCalleeError,
+		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.SignalCalleeError,
 			"shop/stock PUT /stock: "},
-		{"neighbours that fail on both versions", func(n *neighbourhood) { n.both = .1 }, unship.Healthy, "", ""},
-		{"a caller whose own new version is bad", func(n *neighbourhood) { n.releasedAt = simStart + 4 }, unship.Healthy, "", ""},
+		{"neighbours that fail on both versions", func(n *neighbourhood) { n.both = .1 }, "", ""},
+		{"a caller whose own new version is bad", func(n *neighbourhood) { n.releasedAt = simStart + 4 }, "", ""},
+		{"a crash without a word", func(n *neighbourhood) { n.crash() }, unship.SignalUnanswered, "of the calls meant for shop/cart 1.1.0 go unanswered"},
+		{"traffic taken away", func(n *neighbourhood) { n.crash(); n.crashAt = 0 }, "", ""},
+		{"calls of both versions that leave no span", func(n *neighbourhood) { n.lost = .3 }, "", ""},
+		{"replaced: answers that only the caller finds bad", func(n *neighbourhood) { n.replaced(); n.misread = .15 },
+			unship.SignalCallerError, "shop/web GET /page: "},
+		{"replaced: calls on which the callee fails", func(n *neighbourhood) { n.replaced(); n.poisoned = .2 },
+			unship.SignalCalleeError, "shop/stock PUT /stock: "},
+		{"replaced: neighbours that fail", func(n *neighbourhood) { n.replaced(); n.both = .1 }, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(3) {
 				n := &neighbourhood{simulation: newSimulation(seed + 900), of: "cart", share: .2}
-				n.canary("cart", simStart, 2)
 				c.set(n)
-				j := n.judge(t)
-				if j.Verdict != c.verdict {
-					t.Fatalf("seed %d: %v, log E %.1f: %s; want %v", seed, j.Verdict, j.LogE, j.Why, c.verdict)
+				if n.share < 1 {
+					n.canary("cart", simStart, 2)
 				}
-				if c.signal != "" && (j.Findings[0].Signal != c.signal || !strings.HasPrefix(j.Why, c.words)) {
-					t.Errorf("seed %d: %s: %q; want %s, beginning %q", seed, j.Findings[0].Signal, j.Why, c.signal, c.words)
+				j := n.judge(t)
+				if (j.Verdict == unship.Regressed) != (c.signal != "") {
+					t.Fatalf("seed %d: %v, log E %.1f: %s; want %q", seed, j.Verdict, j.LogE, j.Why, c.signal)
+				}
+				if f := j.Findings; c.signal == unship.SignalUnanswered && f[0].Candidate < .8 {
+					t.Errorf("seed %d: %.2f of the calls are lost by the finding; want nearly all since the crash", seed, f[0].Candidate)
+				}
+				if c.signal != "" && (j.Findings[0].Signal != c.signal || !strings.Contains(j.Why, c.words)) {
+					t.Errorf("seed %d: %s: %q; want %s, with %q", seed, j.Findings[0].Signal, j.Why, c.signal, c.words)
 				}
 			}
 		})

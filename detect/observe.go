@@ -22,6 +22,12 @@ func (d *Detector) read(tick *unship.Tick, t int32) {
 		}
 		d.readWindow(s, w, t)
 		relate(s, w, t)
+		learnNames(s, w)
+	}
+	for i := range tick.Windows {
+		if s := d.services[tick.Windows[i].Release.Service]; s != nil {
+			d.ask(s, &tick.Windows[i], t)
+		}
 	}
 	for _, s := range touched {
 		for _, u := range s.units {

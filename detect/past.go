@@ -8,7 +8,7 @@ import (
 )
 
 // newPast makes the comparison with the past, counting from window from.
-func (w *watch) newPast(from int32) *past {
+func (d *Detector) newPast(w *watch, from int32) *past {
 	p := &past{w: w, from: from, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
 	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
 	p.outside = w.outsiders(h)
@@ -16,12 +16,13 @@ func (w *watch) newPast(from int32) *past {
 	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
 	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
-		units := ops
-		if sig.calls {
-			units = calls
-		}
-		if sig.kind != unship.SignalInclusiveError && sig.near == nowhere { // what is called may fail by itself
-			p.addSignal(sig, units, &look, h)
+		switch {
+		case sig.near != nowhere:
+			p.addNearPast(d, sig, h)
+		case sig.calls:
+			p.addSignal(sig, calls, &look, h)
+		case sig.kind != unship.SignalInclusiveError: // what is called may fail by itself
+			p.addSignal(sig, ops, &look, h)
 		}
 	}
 	p.addEvents(h)
@@ -90,11 +91,11 @@ func (p *past) addSlices(sig *signal, look *looks, weight float64, h history) fl
 // mix of operations changes nothing.
 func (p *past) addStream(s *shiftStream, h history) {
 	length := int(h.to - h.from)
-	x, n := make([][]float64, len(s.strata)), make([][]float64, len(s.strata))
+	x, n := make([][]float64, s.places()), make([][]float64, s.places())
 	var all rate
-	sums := make([]rate, len(s.strata))
-	for k := range s.strata {
-		x[k], n[k] = p.before(s.signal, &s.strata[k], h)
+	sums := make([]rate, s.places())
+	for k := range sums {
+		x[k], n[k] = p.historyOf(s, k, h)
 		for i := range length {
 			sums[k].x, sums[k].n = sums[k].x+x[k][i], sums[k].n+n[k][i]
 		}
@@ -108,7 +109,7 @@ func (p *past) addStream(s *shiftStream, h history) {
 	if s.signal.latency() && s.signal.count == countP50 {
 		s.opt.Phi = 1
 	}
-	for k := range s.strata {
+	for k := range sums {
 		r := (sums[k].x + 10*mean) / (sums[k].n + 10)
 		s.rates = append(s.rates, r)
 		for i := range length {
@@ -180,18 +181,23 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 		return
 	}
 	for k, s := range p.streams {
+		if s.crossing != nil {
+			s.crossing.step(p.w.release.Version, t)
+			p.logA[k] = s.crossing.proc.LogE()
+			continue
+		}
 		var x, want, n float64
 		if s.event > 0 {
 			x, n = p.shown(s.event-1, t, out)
 			want = n * s.rates[0]
 		}
-		for i := range s.strata {
-			a, b := p.counts(s.signal, &s.strata[i], t, out)
+		for i := range s.places() {
+			a, b := p.countsOf(s, i, t, out)
 			x, n, want = x+a, n+b, want+b*s.rates[i]
 		}
 		if n > 0 {
 			ratio := 1.0
-			if !s.signal.calls && s.event == 0 {
+			if !s.signal.calls && s.event == 0 && s.signal.near != unheard {
 				ratio = ctx.ratio[s.signal.count]
 			}
 			s.shift.Add(x, want*ratio, drift(s.signal, ctx.load))
@@ -219,7 +225,7 @@ func (p *past) weighOutside() {
 	}
 	for k, s := range p.streams {
 		p.logB[k] = 0
-		if sum > negligible {
+		if sum > negligible && s.shift != nil { // what other callers saw in the same moments is no shift from outside
 			p.logB[k] = s.shift.LogB()
 		}
 	}
@@ -285,7 +291,13 @@ func (p *past) without(out map[*instance]bool, t int32) float64 {
 	again := &past{w: p.w, from: p.from, outside: p.outside, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
 	for _, s := range p.streams {
 		x := *s
-		x.shift = stat.NewShift(x.opt)
+		if s.crossing != nil {
+			c := *s.crossing
+			c.restart()
+			x.crossing = &c
+		} else {
+			x.shift = stat.NewShift(x.opt)
+		}
 		again.streams = append(again.streams, &x)
 	}
 	again.rest()

@@ -139,6 +139,10 @@ func (s *returning) step(v *verification, t int32) {
 		bad, all := s.near[k].counts(v.release.Version, t)
 		x, n = x+bad, n+all
 	}
+	if s.lost {
+		c := v.svc.askedAt(t)
+		x, n = x+float64(c.lost), n+float64(c.calls)
+	}
 	if s.event > 0 {
 		bad, all := v.svc.shown(s.event-1, t, func(i *instance) bool { return i.version != v.release.Version })
 		x, n = x+bad, n+all
@@ -197,6 +201,8 @@ func (s *returning) name() string {
 		return s.about
 	case s.signal.near == atCallers:
 		return "the failure ratio of the callers"
+	case s.signal.near == unheard:
+		return "the share of calls without an answer"
 	case s.signal.near == atCallees:
 		return "the failure ratio of what it calls"
 	case s.signal.latency():

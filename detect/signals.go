@@ -57,11 +57,15 @@ func signalsFor(tol rules.Tolerance) []*signal {
 	}
 	s = append(s,
 		&signal{kind: unship.SignalCallerError, near: atCallers, weight: weightCallerError},
-		&signal{kind: unship.SignalCalleeError, near: atCallees, weight: weightCalleeError})
+		&signal{kind: unship.SignalCalleeError, near: atCallees, weight: weightCalleeError},
+		&signal{kind: unship.SignalUnanswered, near: unheard, weight: weightUnanswered})
 	for _, x := range s {
 		x.extra, x.ratio, x.delta = .05, max(1, tol.Ratio), tol.Absolute
-		if x.near == atCallees {
+		switch x.near {
+		case atCallees:
 			x.extra = calleeSD
+		case unheard:
+			x.ratio, x.delta = lostRatio, lostTolerated
 		}
 	}
 	for k, share := range latencyShares {

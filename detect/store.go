@@ -169,13 +169,15 @@ type service struct {
 	ops       int
 	instances []*instance
 	instOf    map[instanceKey]*instance
-	callers   relations  // with who called its operations: bad requests are those that failed here
-	answers   relations  // with who answered its operations' calls: bad requests failed without a failed call
-	load      []loadCell // requests by window
-	watches   []*watch   // open ones
-	released  int32      // window of the latest release; 0: none
-	controls  []*control // of watches that look at this service
-	taught    *lesson    // of the present history, while nothing is remembered
+	callers   relations                 // with who called its operations: bad requests are those that failed here
+	answers   relations                 // with who answered its operations' calls: bad requests failed without a failed call
+	names     map[string]unship.Service // whom the service calls by which name
+	asked     []askedCell               // calls to the service, by its callers' word
+	load      []loadCell                // requests by window
+	watches   []*watch                  // open ones
+	released  int32                     // window of the latest release; 0: none
+	controls  []*control                // of watches that look at this service
+	taught    *lesson                   // of the present history, while nothing is remembered
 	memory    memory
 	calls     map[string]bool // operations that are known to call
 	slices    []*slice
@@ -198,6 +200,7 @@ func newService(id unship.Service, t int32) *service {
 		instOf:  map[instanceKey]*instance{},
 		callers: relations{},
 		answers: relations{},
+		names:   map[string]unship.Service{},
 		calls:   map[string]bool{},
 		sliceOf: map[sliceKey]int{},
 		eventOf: map[eventKey]int{},
@@ -304,6 +307,8 @@ func (s *service) forget(from int32) {
 	s.instances = keep
 	s.callers.forget(from)
 	s.answers.forget(from)
+	a := sort.Search(len(s.asked), func(j int) bool { return s.asked[j].at >= from })
+	s.asked = append(s.asked[:0], s.asked[a:]...)
 	j := sort.Search(len(s.load), func(j int) bool { return s.load[j].at >= from })
 	s.load = append(s.load[:0], s.load[j:]...)
 }

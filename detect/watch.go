@@ -184,7 +184,7 @@ func (d *Detector) advance(w *watch, t int32) {
 		return
 	}
 	if w.switched == 0 && w.taken(t) {
-		w.turn(t)
+		d.turn(w, t)
 	}
 	if w.conc == nil && w.switched == 0 && w.baseline != "" {
 		w.conc = d.newComparison(w, t)
@@ -217,14 +217,14 @@ func (d *Detector) advance(w *watch, t int32) {
 // turn goes over to the comparison with the past: of the whole time since the
 // release if old and new hardly overlapped, else from here on, so that no
 // window is used twice.
-func (w *watch) turn(t int32) {
+func (d *Detector) turn(w *watch, t int32) {
 	w.switched = t
 	if t-w.begin < switchWindows || w.conc == nil {
 		w.switched, w.conc, w.next, w.samples = w.begin, nil, w.begin, unship.Samples{}
 	} else {
 		w.frozen = w.conc.logE()
 	}
-	w.past = w.newPast(w.switched)
+	w.past = d.newPast(w, w.switched)
 }
 
 func (w *watch) evidence() float64 {

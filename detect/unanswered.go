@@ -1,0 +1,256 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// Rules of calls that nobody answers.
+const (
+	lostTolerated = .01 // of the calls: so many are lost while instances come and go
+	lostRatio     = 1.25
+	shareWindows  = 12 // calm windows that tell the release's share of the traffic
+	fellSilent    = 2  // windows without a request after which an instance that had some is silent
+	maxNames      = 256
+)
+
+// askedCell counts, in one window, the calls to a service that its callers know of.
+type askedCell struct {
+	at          int32
+	calls, lost uint64
+}
+
+// learnNames notes under which names a caller calls whom, as far as answers
+// tell. A name under which several services answer is nobody's.
+func learnNames(s *service, w *unship.Window) {
+	for k := range w.Operations {
+		for _, c := range w.Operations[k].Calls {
+			for _, a := range c.Answered {
+				known, ok := s.names[c.Callee]
+				switch {
+				case !ok && len(s.names) < maxNames:
+					s.names[c.Callee] = a.Release.Service
+				case ok && known != a.Release.Service:
+					s.names[c.Callee] = unship.Service{}
+				}
+			}
+		}
+	}
+}
+
+// ask counts a caller's calls at the services that it called.
+func (d *Detector) ask(s *service, w *unship.Window, t int32) {
+	for k := range w.Operations {
+		for _, c := range w.Operations[k].Calls {
+			callee := d.services[s.names[c.Callee]]
+			if callee == nil || callee == s {
+				continue
+			}
+			if k := len(callee.asked) - 1; k < 0 || callee.asked[k].at != t {
+				callee.asked = append(callee.asked, askedCell{at: t})
+			}
+			x := &callee.asked[len(callee.asked)-1]
+			x.calls, x.lost = x.calls+c.Total, x.lost+min(c.Total, c.Unanswered)
+		}
+	}
+}
+
+// askedAt gives what was asked of a service in window t.
+func (s *service) askedAt(t int32) askedCell {
+	k, ok := slices.BinarySearchFunc(s.asked, t, func(c askedCell, t int32) int { return int(c.at - t) })
+	if !ok {
+		return askedCell{}
+	}
+	return s.asked[k]
+}
+
+// lostBefore gives lost calls beyond what is tolerated, and all calls, by window.
+func (s *service) lostBefore(h history) (x, n []float64) {
+	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
+	for _, c := range s.asked {
+		if c.at >= h.from && c.at < h.to {
+			x[c.at-h.from], n[c.at-h.from] = c.beyond(), float64(c.calls)
+		}
+	}
+	return x, n
+}
+
+// beyond is how many calls were lost that should not have been.
+func (c askedCell) beyond() float64 {
+	return math.Max(0, float64(c.lost)-float64(lostTolerated*float64(c.calls)))
+}
+
+// loss is the evidence that calls meant for the release go unanswered.
+//
+// Nobody knows which version a lost call was meant for. But calls are spread
+// over the versions by shares that the windows before tell, so what the
+// candidate lacks of its share was meant for it. The null hypothesis is a
+// union: that no more calls are lost than before, or that the candidate loses
+// no larger part of its calls than the baseline. The smaller of two e-values,
+// one against each, is an e-value against the union. Traffic taken away from
+// the release loses no calls; a network or a tracer that loses the calls of
+// both versions leaves the shares alone.
+type loss struct {
+	rise   *stat.Shift
+	served [shareWindows]struct{ c, all float64 } // of the last calm windows
+	calm   int                                    // how many there were
+	usual  float64                                // share of the calls that were lost before
+	kept   []lossCell
+}
+
+// lossCell is the table of one window.
+type lossCell struct {
+	at int32
+	stat.Table
+}
+
+// onset is the first window in which calls meant for the candidate were lost:
+// windows without a lost call tell its test nothing.
+func (l *loss) onset(begin int32) int32 {
+	for _, c := range l.kept {
+		if c.XC > 0 {
+			return c.at
+		}
+	}
+	return begin
+}
+
+// since adds up the tables from window from on.
+func (l *loss) since(from int32) []tally {
+	var sum tally
+	for _, c := range l.kept {
+		if c.at >= from {
+			sum.add(c.Table)
+		}
+	}
+	return []tally{sum}
+}
+
+func newLoss(s *service, h history) *loss {
+	x, n := s.lostBefore(h)
+	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: beforePhi})}
+	lost, calls := 0.0, 0.0
+	for _, c := range s.asked {
+		if c.at >= h.from && c.at < h.to {
+			lost, calls = lost+float64(c.lost), calls+float64(c.calls)
+		}
+	}
+	l.usual = lost / math.Max(1, calls)
+	return l
+}
+
+// table takes in one window: how many calls were lost of how many, and how
+// many requests both versions served. It gives the calls meant for each.
+func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
+	l.rise.Add(c.beyond(), float64(c.calls), drift(&signal{}, 0))
+	served := float64(candidate + baseline)
+	if float64(c.lost) <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
+		if served > 0 {
+			l.served[l.calm%shareWindows] = struct{ c, all float64 }{float64(candidate), served}
+			l.calm++
+		}
+		return l.meant(c, candidate, baseline, 0)
+	}
+	var mine, all float64
+	for _, x := range l.served {
+		mine, all = mine+x.c, all+x.all
+	}
+	if all == 0 {
+		return t
+	}
+	answered := float64(c.calls - c.lost)
+	got := answered * float64(candidate) / math.Max(1, served)
+	return l.meant(c, candidate, baseline, math.Min(float64(c.lost), math.Max(0, mine/all*float64(c.calls)-got)))
+}
+
+// meant gives the calls meant for each version when so many of the candidate's were lost.
+func (l *loss) meant(c askedCell, candidate, baseline uint64, lost float64) stat.Table {
+	got := int(math.Round(float64(c.calls-c.lost) * float64(candidate) / math.Max(1, float64(candidate+baseline))))
+	mine := int(math.Round(lost))
+	return stat.Table{NC: got + mine, XC: mine, NB: int(c.calls) - got - mine, XB: int(c.lost) - mine}
+}
+
+// addLoss adds the stream of lost calls, if callers told of any before the release.
+func (c *comparison) addLoss(w *watch, sig *signal, h history) {
+	calls := 0.0
+	for _, x := range c.svc.asked {
+		if x.at >= h.from && x.at < h.to {
+			calls += float64(x.calls)
+		}
+	}
+	if calls < minCalls {
+		return
+	}
+	s := c.newWitness(w, sig, nil, stat.Calibrate(nil, nil))
+	s.loss, s.weight = newLoss(c.svc, h), sig.weight
+	c.addWitness(s)
+}
+
+// miss takes in the calls that were lost in window t.
+func (c *comparison) miss(s *stream, t int32) {
+	x := c.svc.askedAt(t)
+	if x.calls == 0 {
+		return
+	}
+	candidate, baseline := c.svc.served(c.sides.candidate, t), c.svc.served(c.sides.baseline, t)
+	if candidate+baseline == 0 {
+		return
+	}
+	table := s.loss.table(x, candidate, baseline)
+	if table.NC > 0 && table.NB > 0 {
+		d := s.divisions[0]
+		d.proc.Add(0, table)
+		d.totals[0].add(table)
+		s.loss.kept = append(s.loss.kept[max(0, len(s.loss.kept)+1-maxKept):], lossCell{t, table})
+	}
+}
+
+// served gives the requests that a version served in window t.
+func (s *service) served(version string, t int32) (n uint64) {
+	for _, i := range s.instances {
+		if i.version != version {
+			continue
+		}
+		for u := range i.units {
+			if s.units[u].callee == "" {
+				if c := i.units[u].at(t); c != nil {
+					n += uint64(c.n)
+				}
+			}
+		}
+	}
+	return n
+}
+
+// someoneElse says whether lost calls can be the doing of candidates that are
+// not left out: of those that fell silent, where any did.
+func (c *comparison) someoneElse(out map[*instance]bool, t int32) bool {
+	silent, other := false, false
+	for _, i := range c.svc.instances {
+		if i.version != c.sides.candidate || i.last < c.start {
+			continue
+		}
+		if t-i.last > fellSilent {
+			silent = true
+			if !out[i] {
+				return true
+			}
+		}
+		other = other || !out[i]
+	}
+	return !silent && other
+}
+
+// sayLost puts lost calls into words.
+func (w *watch) sayLost(f *unship.Finding) string {
+	if w.past != nil {
+		return fmt.Sprintf("%s of the calls to %s go unanswered, %s before the release; %d calls seen",
+			percent(f.Candidate), w.release.Service, percent(f.Baseline), f.Samples.Candidate)
+	}
+	return fmt.Sprintf("%s of the calls meant for %s go unanswered, by the share of the traffic that it had, %s of those for %s; %d calls seen",
+		percent(f.Candidate), w.release.ReleaseID, percent(f.Baseline), w.baseline, f.Samples.Candidate)
+}
