@@ -94,11 +94,14 @@ type Caller struct {
 
 // LogCount counts log records of one severity and pattern.
 type LogCount struct {
-	Severity int32  `json:"severity"` // OTel severity number; 17 and more are errors
-	Pattern  string `json:"pattern"`  // log.record.template, else exception.type, else "" (not mined)
-	Count    uint64 `json:"count"`
-	Example  string `json:"example,omitempty"` // the smallest body in byte order, cut to MaxExample
-	TraceID  string `json:"trace_id,omitempty"`
+	Severity int32 `json:"severity"` // OTel severity number; 17 and more are errors
+	// Pattern is log.record.template, else the template mined from the service's
+	// lines ("user <*> logged in"), else, without a body, exception.type; "" for
+	// lines beyond the bound of templates, all together.
+	Pattern string `json:"pattern"`
+	Count   uint64 `json:"count"`
+	Example string `json:"example,omitempty"` // the smallest body in byte order, cut to MaxExample
+	TraceID string `json:"trace_id,omitempty"`
 }
 
 // MaxExample is the length, in bytes, to which example log lines are cut.

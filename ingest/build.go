@@ -32,7 +32,7 @@ type window struct {
 	node, build string
 	operations  map[string]*unship.Operation
 	roots       map[string]*unship.Operation // of traces that began inside the process
-	logs        map[patternKey]*unship.LogCount
+	logs        map[lineKey]*unship.LogCount
 	exceptions  []exception
 	metrics     []unship.Metric
 }
@@ -44,7 +44,7 @@ func (b *builder) window(r *resource) *window {
 		w = &window{
 			operations: map[string]*unship.Operation{},
 			roots:      map[string]*unship.Operation{},
-			logs:       map[patternKey]*unship.LogCount{},
+			logs:       map[lineKey]*unship.LogCount{},
 		}
 		b.windows[key] = w
 	}
@@ -72,7 +72,7 @@ func (b *builder) addPart(p *part) {
 	}
 	b.giveUp(j)
 	for key, l := range p.pane.logs {
-		b.window(j.resources[key.resource]).addLog(l)
+		b.window(j.resources[key.resource]).addLog(lineKey{key.severity, l.Pattern, key.given}, l)
 	}
 	for _, x := range p.pane.exceptions {
 		w := b.window(j.resources[x.resource])
@@ -126,6 +126,7 @@ func (b *builder) build() []unship.Window {
 	b.chooseRoots()
 	b.admit()
 	b.slice()
+	b.mineLogs()
 	var list []unship.Window
 	for key, w := range b.windows {
 		list = append(list, unship.Window{

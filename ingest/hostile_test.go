@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"unship.dev"
+	"unship.dev/ingest/template"
 )
 
 func good() testSpan {
@@ -335,8 +336,7 @@ func TestManyPatternsStayBounded(t *testing.T) {
 		r := records.AppendEmpty()
 		r.SetObservedTimestamp(stamp(0))
 		r.SetSeverityNumber(plog.SeverityNumberError)
-		r.Body().SetStr(strings.Repeat("x", 1000))
-		r.Attributes().PutStr("exception.type", fmt.Sprintf("E%d", i))
+		r.Body().SetStr(fmt.Sprintf("%c%c%c is broken %s", 'a'+i%26, 'a'+i/26%26, 'a'+i/676, strings.Repeat(" x", 500)))
 	}
 	a := newAggregator(t)
 	if _, err := a.Logs(ld); err != nil {
@@ -349,8 +349,8 @@ func TestManyPatternsStayBounded(t *testing.T) {
 			t.Errorf("example of %d bytes", len(l.Example))
 		}
 	}
-	if len(logs) != maxPatterns+1 || total != 5000 {
-		t.Errorf("%d patterns with %d records, want %d with 5000", len(logs), total, maxPatterns+1)
+	if len(logs) != template.MaxTemplates+1 || total != 5000 || logs[0].Pattern != "" {
+		t.Errorf("%d patterns with %d records, want %d with 5000, the first without a pattern", len(logs), total, template.MaxTemplates+1)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"unship.dev"
+	"unship.dev/ingest/template"
 )
 
 const (
@@ -23,6 +24,7 @@ type service struct {
 	operations map[string]int64 // admitted, with the window last heard in
 	served     int64            // last window with a server or consumer span
 	heard      int64
+	templates  template.Miner // of its log lines
 
 	requests uint64 // in the recent past
 	period   int64  // that the counts of the recent past belong to
@@ -203,8 +205,9 @@ func addLosses(l *unship.Losses, o unship.Losses) {
 }
 
 // Remember teaches what an earlier tick told, after a restart: which operations
-// have a place among those told apart, which services serve, and by which attributes
-// their requests are sliced.
+// have a place among those told apart, which services serve, by which attributes
+// their requests are sliced, and which templates log lines have. What a cumulative
+// metric had counted it cannot tell: the first point after a restart only sets the base.
 func (a *Aggregator) Remember(t unship.Tick) {
 	a.closing.Lock()
 	defer a.closing.Unlock()
@@ -219,6 +222,20 @@ func (a *Aggregator) Remember(t unship.Tick) {
 			s.remember(&op, index)
 		}
 	}
+	for id, lines := range patternsOf(&t) {
+		a.service(id).templates.Teach(index, lines)
+	}
+}
+
+func patternsOf(t *unship.Tick) map[unship.Service][]template.Line {
+	lines := map[unship.Service][]template.Line{}
+	for _, w := range t.Windows {
+		for _, l := range w.Logs {
+			id := w.Release.Service
+			lines[id] = append(lines[id], template.Line{Text: l.Pattern, Grave: l.Severity >= severityWarn})
+		}
+	}
+	return lines
 }
 
 func (a *Aggregator) service(id unship.Service) *service {

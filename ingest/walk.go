@@ -177,8 +177,8 @@ func words(id pcommon.TraceID) [2]uint64 {
 func readLog(r plog.LogRecord) logData {
 	d := logData{
 		time:     uint64(r.Timestamp()),
-		severity: max(int32(r.SeverityNumber()), 0),
-		trace:    words(r.TraceID()),
+		severity: max(int32(r.SeverityNumber()), 0), severityText: r.SeverityText(),
+		body: body(r.Body()), trace: words(r.TraceID()),
 	}
 	if d.time == 0 {
 		d.time = uint64(r.ObservedTimestamp())
@@ -186,7 +186,7 @@ func readLog(r plog.LogRecord) logData {
 	for key, v := range r.Attributes().All() {
 		switch key {
 		case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
-			d.pattern = text(v)
+			d.template = text(v)
 		case "exception.type":
 			d.exception.typ = text(v)
 		case "exception.message":
@@ -194,12 +194,6 @@ func readLog(r plog.LogRecord) logData {
 		case "exception.stacktrace":
 			d.exception.trace = text(v)
 		}
-	}
-	if d.pattern == "" {
-		d.pattern = d.exception.typ
-	}
-	if d.severity >= severityExample {
-		d.body = body(r.Body())
 	}
 	return d
 }

@@ -1,0 +1,136 @@
+package ingest
+
+import "strings"
+
+// OTel severity numbers.
+const (
+	severityTrace = 1
+	severityDebug = 5
+	severityInfo  = 9
+	severityWarn  = 13 // from here on examples are kept
+	severityError = 17
+	severityFatal = 21
+)
+
+// severityOf reads a severity as programs write it; what it does not know is INFO.
+func severityOf(text string) int32 {
+	switch strings.ToLower(text) {
+	case "trace", "verbose", "finest", "silly":
+		return severityTrace
+	case "debug", "fine", "finer":
+		return severityDebug
+	case "warn", "warning", "w":
+		return severityWarn
+	case "error", "err", "severe", "e", "failure":
+		return severityError
+	case "fatal", "critical", "crit", "alert", "emergency", "emerg", "panic", "f":
+		return severityFatal
+	}
+	return severityInfo
+}
+
+// line is what a log record's body says.
+type line struct {
+	text     string
+	severity string // as a structured body tells it, else ""
+}
+
+// Keys under which structured log lines carry their message and their severity, best first.
+var (
+	messageKeys  = []string{"message", "msg", "@message", "body", "event", "log"}
+	severityKeys = []string{"severity", "level", "lvl", "levelname", "log.level"}
+)
+
+// readBody finds the message in a body that is a JSON object, as programs write
+// them and collectors pass them on unparsed. Any other body is the message itself.
+func readBody(body string) line {
+	trimmed := strings.TrimSpace(body)
+	if len(trimmed) < 2 || trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
+		return line{text: body}
+	}
+	found := line{text: body}
+	best, bestSeverity := len(messageKeys), len(severityKeys)
+	o := object{trimmed[1:]}
+	for {
+		key, value, ok := o.next()
+		if !ok {
+			return found
+		}
+		if k := indexOf(messageKeys[:best], key); k >= 0 && value != "" {
+			value, _, _ = strings.Cut(value, `\n`)
+			found.text, best = value, k
+		}
+		if k := indexOf(severityKeys[:bestSeverity], key); k >= 0 {
+			found.severity, bestSeverity = value, k
+		}
+	}
+}
+
+func indexOf(keys []string, key string) int {
+	for i, k := range keys {
+		if k == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// object reads the members of a JSON object, leniently and without allocating.
+type object struct{ rest string }
+
+// next gives the next member. The value is "" unless it is a string; escapes stay as they are.
+func (o *object) next() (key, value string, ok bool) {
+	o.rest = strings.TrimLeft(o.rest, " \t\r\n,")
+	if key, ok = o.text(); !ok {
+		return "", "", false
+	}
+	o.rest = strings.TrimLeft(o.rest, " \t\r\n")
+	if !strings.HasPrefix(o.rest, ":") {
+		return "", "", false
+	}
+	o.rest = strings.TrimLeft(o.rest[1:], " \t\r\n")
+	if value, ok = o.text(); ok {
+		return key, value, true
+	}
+	return key, "", o.skip()
+}
+
+// text reads a string.
+func (o *object) text() (string, bool) {
+	if !strings.HasPrefix(o.rest, `"`) {
+		return "", false
+	}
+	for i := 1; i < len(o.rest); i++ {
+		switch o.rest[i] {
+		case '\\':
+			i++
+		case '"':
+			s := o.rest[1:i]
+			o.rest = o.rest[i+1:]
+			return s, true
+		}
+	}
+	return "", false
+}
+
+// skip passes over a value that is no string, up to the comma or the bracket after it.
+func (o *object) skip() bool {
+	depth := 0
+	for o.rest != "" {
+		switch c := o.rest[0]; {
+		case c == '"':
+			if _, ok := o.text(); !ok {
+				return false
+			}
+			continue
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == '}'):
+			return true
+		case c == '}' || c == ']':
+			depth--
+		}
+		o.rest = o.rest[1:]
+	}
+	return false
+}
