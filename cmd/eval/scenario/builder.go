@@ -21,6 +21,8 @@ type builder struct {
 	surges   []surge
 	outages  []outage // of telemetry
 
+	telemetry telemetry
+
 	fault  string
 	guilty *release
 	onset  time.Duration

@@ -9,6 +9,7 @@ type visit struct {
 	caller *pod // nil at the entry
 	at     time.Duration
 	app    string
+	tenant string
 }
 
 // effect changes what happens to the requests it is about.
@@ -25,6 +26,10 @@ type effect struct {
 	misread   float64 // answers with success what the caller cannot use
 	silent    bool    // no answer at all, and no telemetry of the request
 	repeat    int     // so many calls where one was made
+	work      float64 // multiplies the processor time of a request; 0 means 1
+	leak      float64 // bytes a second that are never freed
+	caught    float64 // of requests that meet an exception and answer all the same
+	chatter   string  // a line written for each request
 }
 
 // strength is how far a growing effect has grown.
@@ -43,13 +48,15 @@ type fate struct {
 	exception             string
 	silent                bool
 	repeat                int
+	work, caught          float64
+	chatter               string
 }
 
 // fate gathers everything that acts on a request: the day's noise and the
 // effects of the scenario.
 func (s *simulation) fate(v visit) fate {
 	n := v.pod.noise.at(v.at)
-	f := fate{usual: v.op.failures * n.failures, fail: n.extra, reject: v.op.rejection, slow: n.slow, repeat: 1}
+	f := fate{usual: v.op.failures * n.failures, fail: n.extra, reject: v.op.rejection, slow: n.slow, repeat: 1, work: 1}
 	if n.pause && s.rng.Float64() < .3 {
 		f.slow *= 3
 	}
@@ -79,6 +86,11 @@ func (f *fate) apply(e *effect, at time.Duration, chance float64) {
 	if e.repeat > 1 {
 		f.repeat = e.repeat
 	}
+	if e.work > 0 {
+		f.work *= 1 + (e.work-1)*k
+	}
+	f.caught += (1 - f.caught) * e.caught * k
+	f.chatter += e.chatter
 }
 
 // onRelease is about requests served by the pods of a release.

@@ -130,3 +130,51 @@ func silentCrash(b *builder) {
 	b.add(effect{from: from, where: onRelease(r), silent: true})
 	b.blame(r, "crash without a word", from)
 }
+
+func metricsOnlyErrors(b *builder) {
+	b.telemetry = metricsOnly
+	r := b.canaryOf(b.busy(2*gross), b.at(), gross)
+	b.extra(r, .08)
+	b.blame(r, "errors", r.at)
+}
+
+func metricsOnlyLatency(b *builder) {
+	b.telemetry = metricsOnly
+	r := b.canaryOf(b.behind(25), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), slow: 3})
+	b.blame(r, "latency", r.at)
+}
+
+func logsOnlyErrors(b *builder) {
+	b.telemetry = logsOnly
+	r := b.canaryOf(b.busy(2*gross), b.at(), gross)
+	b.add(effect{from: r.at, where: onRelease(r), fail: .2, exception: "java.lang.ArrayIndexOutOfBoundsException"})
+	b.blame(r, "errors", r.at)
+}
+
+func tenantErrors(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 24)
+	on, tenant := onRelease(r), b.tenants[3]
+	b.add(effect{from: r.at, fail: .5, exception: "java.lang.NumberFormatException", where: func(v visit) bool { return v.tenant == tenant && on(v) }})
+	b.blame(r, "errors of one tenant", r.at)
+}
+
+func caughtExceptions(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 24)
+	b.add(effect{from: r.at, where: onRelease(r), caught: .1})
+	b.blame(r, "exceptions behind answers that look well", r.at)
+}
+
+func moreWork(b *builder) {
+	r := b.canaryOf(b.busy(40), b.at(), 24)
+	b.add(effect{from: r.at, where: onRelease(r), work: 3})
+	b.blame(r, "processor time", r.at)
+}
+
+// memoryLeak needs longer than other kinds: a leak shows in its trend.
+func memoryLeak(b *builder) {
+	b.options.After = b.options.After * 5 / 2
+	r := b.canaryOf(b.busy(30), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), leak: 2.5e5})
+	b.blame(r, "memory leak", r.at)
+}

@@ -100,6 +100,33 @@ func telemetryOutage(b *builder) {
 	b.outages = append(b.outages, outage{from, from + time.Minute, .5 + .5*float64(b.rng.IntN(2))})
 }
 
+func metricsOnlyCanary(b *builder) {
+	b.telemetry = metricsOnly
+	b.canaryOf(b.busy(15), b.at(), 12)
+}
+
+func logsOnlyCanary(b *builder) {
+	b.telemetry = logsOnly
+	b.canaryOf(b.busy(15), b.at(), 12)
+}
+
+// newLogLines lets a canary write a line for each request that no version wrote before.
+func newLogLines(b *builder) {
+	r := b.canaryOf(b.busy(15), b.at(), 12)
+	b.add(effect{from: r.at, where: onRelease(r), chatter: "cache refreshed for order"})
+}
+
+// tenantMix sends a canary mostly the requests of a tenant that fails often everywhere.
+func tenantMix(b *builder) {
+	s := b.busy(20)
+	r := b.canaryOf(s, b.at(), 12)
+	tenant := b.tenants[2]
+	b.add(effect{fail: .05, exception: "java.lang.IllegalStateException", where: func(v visit) bool { return v.pod.service == s && v.tenant == tenant }})
+	for _, p := range r.pods {
+		p.favours = tenant
+	}
+}
+
 // returned releases a version early and goes back to the one before it.
 func returned(b *builder) {
 	s := b.busy(12)

@@ -28,6 +28,10 @@ func Kinds() []Kind {
 		{"telemetry-outage", "telemetry is lost for a minute in the middle of a canary", none, false, telemetryOutage},
 		{"rollback", "a service returns to its previous version", none, false, returned},
 		{"low-traffic-canary", "a harmless canary with almost no traffic", none, false, lowTraffic},
+		{"metrics-only-canary", "a harmless canary in an estate without spans", none, false, metricsOnlyCanary},
+		{"logs-only-canary", "a harmless canary in an estate with logs only", none, false, logsOnlyCanary},
+		{"new-log-lines", "a canary writes a harmless line that no version wrote before", none, false, newLogLines},
+		{"tenant-mix", "a canary gets mostly the tenant that fails often everywhere", none, false, tenantMix},
 
 		{"canary-errors", "eight percent of a canary's requests fail", rollback, true, canaryErrors},
 		{"replaced-errors", "a tenth of the requests fail after all pods were replaced", rollback, true, replacedErrors},
@@ -45,6 +49,13 @@ func Kinds() []Kind {
 		{"n-plus-one", "a canary makes five calls where there was one", either, false, nPlusOne},
 		{"late-errors", "a canary begins to fail long after its start", rollback, false, lateErrors},
 		{"concurrent-one-guilty", "one of three or four concurrent releases fails", rollback, false, oneGuilty},
+		{"metrics-only-errors", "eight percent of a canary's requests fail, and only metrics tell", rollback, false, metricsOnlyErrors},
+		{"metrics-only-latency", "a canary needs three times the time, and only metrics tell", rollback, false, metricsOnlyLatency},
+		{"logs-only-errors", "a fifth of a canary's requests fail, and only logs tell", rollback, false, logsOnlyErrors},
+		{"tenant-errors", "a canary fails half of the requests of one small tenant", rollback, false, tenantErrors},
+		{"caught-exceptions", "a canary logs exceptions and answers as if nothing were wrong", either, false, caughtExceptions},
+		{"more-work", "a canary needs three times the processor time", either, false, moreWork},
+		{"memory-leak", "a canary leaks fifteen megabytes a minute", either, false, memoryLeak},
 		{"silent-crash", "a canary's pods stop answering after twenty seconds", either, false, silentCrash},
 	}
 }

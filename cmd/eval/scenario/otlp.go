@@ -24,6 +24,8 @@ type clientCall struct {
 // lines that go with it.
 func (x *exporter) server(h *handling, s *simulation) {
 	b := x.batch(h.pod, h.end)
+	b.used.cpu += h.cpu
+	b.used.done = append(b.used.done, finished{h.op, h.status, h.end - h.at})
 	sp := b.span(s.trace, h.id, h.parent, h.at, h.end)
 	kind := ptrace.SpanKindServer
 	if h.op.service.worker {
@@ -60,6 +62,7 @@ func describeServer(sp ptrace.Span, h *handling, s *simulation) {
 		a.PutInt("http.response.status_code", int64(h.status))
 		a.PutStr("server.address", op.service.name)
 	}
+	a.PutStr("tenant.id", h.tenant)
 	if h.caller == nil {
 		a.PutStr("user_agent.original", s.app+"/3.2")
 	}
@@ -169,11 +172,17 @@ func (x *exporter) query(h *handling, s *simulation, at, end time.Duration) {
 // began, a warning where it passed through, and now and then a plain line.
 func (b *batch) log(h *handling, s *simulation) {
 	order := s.rng.IntN(90000)
+	if h.chatter != "" {
+		b.record(h, s, plog.SeverityNumberInfo, fmt.Sprintf("%s %d", h.chatter, order))
+	}
 	switch {
 	case h.exception != "":
 		r := b.record(h, s, plog.SeverityNumberError, fmt.Sprintf("request failed: cannot complete order %d", order))
 		r.Attributes().PutStr("exception.type", h.exception)
 		r.Attributes().PutStr("exception.message", "cannot complete "+h.op.route)
+	case h.caught != "":
+		r := b.record(h, s, plog.SeverityNumberError, fmt.Sprintf("cannot store the receipt of order %d, going on without it", order))
+		r.Attributes().PutStr("exception.type", h.caught)
 	case h.status >= 500:
 		b.record(h, s, plog.SeverityNumberWarn, fmt.Sprintf("upstream call failed for order %d", order))
 	case s.rng.Float64() < .01:

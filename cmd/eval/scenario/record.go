@@ -24,6 +24,7 @@ import (
 const (
 	tracesFile = "traces.pb.zst"
 	logsFile   = "logs.pb.zst"
+	metricFile = "metrics.pb.zst"
 	eventsFile = "events.jsonl"
 )
 
@@ -42,10 +43,15 @@ func record(dir string, b *builder) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, logs.Close()) }()
+	metrics, err := create(filepath.Join(dir, metricFile))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, metrics.Close()) }()
 	s := &simulation{
 		world: b.world, effects: b.effects, surges: b.surges,
 		rng: rand.New(rand.NewPCG(b.options.Seed, 3)),
-		out: &exporter{traces: traces, logs: logs, outages: b.outages},
+		out: &exporter{traces: traces, logs: logs, metrics: metrics, outages: b.outages, effects: b.effects, telemetry: b.telemetry},
 	}
 	if err := s.run(b.length()); err != nil {
 		return err
@@ -53,12 +59,14 @@ func record(dir string, b *builder) (err error) {
 	return announce(dir, b.releases)
 }
 
-// exporter collects spans and log records by pod and sends them in batches, in
-// the order in which a collector would receive them.
+// exporter collects spans, log records and usage by pod and sends them in
+// batches, in the order in which a collector would receive them.
 type exporter struct {
-	traces, logs io.Writer
-	outages      []outage
-	waiting      queue
+	traces, logs, metrics io.Writer
+	telemetry             telemetry
+	outages               []outage
+	effects               []effect
+	waiting               queue
 }
 
 // batch is what one pod sends at one moment.
@@ -69,6 +77,7 @@ type batch struct {
 	spans  ptrace.SpanSlice
 	logs   plog.Logs
 	logged bool
+	used   usage
 }
 
 // batch gives the batch in which something that ended at end will be sent.
@@ -127,16 +136,20 @@ func (x *exporter) drain() error { return x.flush(1<<63 - 1) }
 func (x *exporter) send(b *batch) error {
 	b.pod.batches = slices.DeleteFunc(b.pod.batches, func(o *batch) bool { return o == b })
 	if x.lost(b) {
+		b.pod.meter.add(b.used)
 		return nil
+	}
+	if err := x.measure(b); err != nil {
+		return err
 	}
 	data, err := ptraceotlp.NewExportRequestFromTraces(b.traces).MarshalProto()
 	if err != nil {
 		return fmt.Errorf("encode spans: %w", err)
 	}
-	if b.spans.Len() > 0 {
+	if b.spans.Len() > 0 && x.telemetry == tracesAndLogs {
 		err = frame(x.traces, data)
 	}
-	if err != nil || !b.logged {
+	if err != nil || !b.logged || x.telemetry == metricsOnly {
 		return err
 	}
 	if data, err = plogotlp.NewExportRequestFromLogs(b.logs).MarshalProto(); err != nil {

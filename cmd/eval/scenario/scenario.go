@@ -1,7 +1,7 @@
 // Package scenario makes labelled recordings: a small world of services that
 // call each other, its everyday noise, releases in several styles, and faults
 // of a release or of nobody. What comes out is a folder as `unship replay`
-// reads it: OTLP traces and logs in arrival order, announcements, and the label
+// reads it: OTLP traces, logs and metrics in arrival order, announcements, and the label
 // in truth.json.
 //
 // Every request is simulated as a trace. Requests do not queue for each other;

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
@@ -43,7 +46,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 	if bytes.Equal(first["traces.pb.zst"], other["traces.pb.zst"]) {
 		t.Error("two seeds gave the same traces")
 	}
-	for _, name := range []string{"traces.pb.zst", "logs.pb.zst", "events.jsonl", "truth.json"} {
+	for _, name := range []string{"traces.pb.zst", "logs.pb.zst", "metrics.pb.zst", "events.jsonl", "truth.json"} {
 		if _, ok := first[name]; !ok {
 			t.Errorf("the recording has no %s", name)
 		}
@@ -60,7 +63,20 @@ func TestEveryKindIsWellFormed(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkLabel(t, kind, label)
+			if n := checkMetrics(t, dir); n == 0 {
+				t.Error("the recording has no data points")
+			}
+			metrics, logs := strings.HasPrefix(kind.Name, "metrics-only"), strings.HasPrefix(kind.Name, "logs-only")
+			if n := checkLogs(t, dir); (n == 0) != metrics {
+				t.Errorf("the recording has %d log records", n)
+			}
 			spans := readSpans(t, dir)
+			if metrics || logs {
+				if len(spans) > 0 {
+					t.Errorf("the recording has %d spans; want none", len(spans))
+				}
+				return
+			}
 			if len(spans) < 2000 {
 				t.Fatalf("the recording has %d spans; want 2000 at least", len(spans))
 			}
@@ -69,9 +85,6 @@ func TestEveryKindIsWellFormed(t *testing.T) {
 				if r.Time.Before(label.End) && count(spans, r.Service, r.To) == 0 {
 					t.Errorf("release %s %s never serves", r.Service, r.To)
 				}
-			}
-			if n := checkLogs(t, dir); n == 0 {
-				t.Error("the recording has no log records")
 			}
 		})
 	}
@@ -194,6 +207,35 @@ func checkLogs(t *testing.T, dir string) (n int) {
 			t.Fatal(err)
 		}
 		n += r.Logs().LogRecordCount()
+	}
+	return n
+}
+
+// checkMetrics counts data points, and checks that what is counted never falls.
+func checkMetrics(t *testing.T, dir string) (n int) {
+	t.Helper()
+	last := map[string]uint64{}
+	for _, message := range messages(t, filepath.Join(dir, "metrics.pb.zst")) {
+		r := pmetricotlp.NewExportRequest()
+		if err := r.UnmarshalProto(message); err != nil {
+			t.Fatal(err)
+		}
+		n += r.Metrics().DataPointCount()
+		for _, rm := range r.Metrics().ResourceMetrics().All() {
+			pod, _ := rm.Resource().Attributes().Get("k8s.pod.name")
+			for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+				if m.Type() != pmetric.MetricTypeHistogram {
+					continue
+				}
+				for _, p := range m.Histogram().DataPoints().All() {
+					key := fmt.Sprint(pod.Str(), p.Attributes().AsRaw())
+					if p.Count() < last[key] {
+						t.Fatalf("%s fell from %d to %d", key, last[key], p.Count())
+					}
+					last[key] = p.Count()
+				}
+			}
+		}
 	}
 	return n
 }

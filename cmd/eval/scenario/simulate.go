@@ -15,6 +15,7 @@ type simulation struct {
 	out     *exporter
 	trace   [16]byte // of the request at hand
 	app     string
+	tenant  string
 }
 
 // reply is what a caller gets.
@@ -69,7 +70,7 @@ func (s *simulation) appShare(app string) float64 {
 }
 
 func (s *simulation) request(at time.Duration) {
-	s.app = s.pickApp(at)
+	s.app, s.tenant = s.pickApp(at), s.pickTenant()
 	for i := range 2 {
 		x := s.rng.Uint64()
 		for j := range 8 {
@@ -100,6 +101,20 @@ func (s *simulation) pickApp(at time.Duration) string {
 	return s.apps[0]
 }
 
+func (s *simulation) pickTenant() string {
+	sum := 0.0
+	for i := range s.tenants {
+		sum += 1 / float64(i+1)
+	}
+	x := s.rng.Float64() * sum
+	for i, tenant := range s.tenants {
+		if x -= 1 / float64(i+1); x < 0 {
+			return tenant
+		}
+	}
+	return s.tenants[0]
+}
+
 func (s *simulation) pickEntry() *operation {
 	ops := s.services[0].ops
 	x := s.rng.Float64()
@@ -113,11 +128,11 @@ func (s *simulation) pickEntry() *operation {
 
 // serve lets a service answer one request, whoever sent it.
 func (s *simulation) serve(op *operation, at time.Duration, caller *pod, parent [8]byte) reply {
-	p := op.service.pick(op, at, s.rng)
+	p := op.service.pick(op, s.tenant, at, s.rng)
 	if p == nil {
 		return reply{end: at + time.Millisecond}
 	}
-	v := visit{op: op, pod: p, caller: caller, at: at, app: s.app}
+	v := visit{op: op, pod: p, caller: caller, at: at, app: s.app, tenant: s.tenant}
 	f := s.fate(v)
 	if f.silent {
 		return reply{end: at + 2*time.Millisecond}
@@ -136,7 +151,11 @@ func (s *simulation) serve(op *operation, at time.Duration, caller *pod, parent 
 	default:
 		s.work(&h, f, at, self)
 		h.misread = s.rng.Float64() < f.misread
+		if f.caught > 0 && s.rng.Float64() < f.caught {
+			h.caught = "java.io.UncheckedIOException"
+		}
 	}
+	h.chatter, h.cpu = f.chatter, self.Seconds()*f.work/f.slow
 	s.out.server(&h, s)
 	return reply{end: h.end, status: h.status, misread: h.misread}
 }
@@ -148,7 +167,10 @@ type handling struct {
 	end        time.Duration
 	status     int
 	exception  string // the failure began here
+	caught     string // an exception that does not show in the answer
 	misread    bool
+	chatter    string
+	cpu        float64 // seconds
 }
 
 func (h *handling) fail(exception string) {

@@ -21,11 +21,13 @@ var (
 	runtimes   = []string{"java", "go", "nodejs", "python"}
 	appNames   = []string{"web", "ios", "android", "partner-alpha", "partner-beta", "partner-gamma", "partner-delta", "partner-epsilon"}
 	nodeCount  = 6
+
+	tenantNames = []string{"tenant-a", "tenant-b", "tenant-c", "tenant-d", "tenant-e"}
 )
 
 // newWorld draws the services of a recording, their calls and their pods.
 func newWorld(rng *rand.Rand, scale float64) *world {
-	w := &world{apps: appNames, phase: rng.Float64() * 2 * math.Pi}
+	w := &world{apps: appNames, tenants: tenantNames, phase: rng.Float64() * 2 * math.Pi}
 	layers := drawLayers(w, rng)
 	for i := 0; i+1 < len(layers); i++ {
 		connect(layers[i], layers[i+1], rng)
@@ -193,6 +195,7 @@ func (s *service) newPod(version string, rng *rand.Rand) *pod {
 		name: fmt.Sprintf("%s-%08x-%s", s.name, hash, suffix),
 		node: fmt.Sprintf("node-%d", 1+rng.IntN(nodeCount)),
 	}
+	p.meter = newMeter(rng)
 	s.pods = append(s.pods, p)
 	return p
 }

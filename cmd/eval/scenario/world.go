@@ -20,6 +20,7 @@ const (
 type world struct {
 	services []*service // callers before callees; the first is the entry
 	apps     []string   // the applications of third parties, by weight
+	tenants  []string   // on whose behalf requests are made, by weight
 	rate     float64    // requests a second at the entry
 	phase    float64    // of the daily drift, in radians
 }
@@ -72,6 +73,8 @@ type pod struct {
 	born    time.Duration
 	weights []weight // by time
 	bias    map[*operation]float64
+	favours string // a tenant of which it gets three times the usual share
+	meter   meter
 	warmup  float64 // extra latency of a new pod, at birth
 	noise   podNoise
 	pending int // failures that still follow from the last one: failures cluster
@@ -108,7 +111,7 @@ type routes struct {
 }
 
 // pick chooses a pod for a request; nil if nobody serves.
-func (s *service) pick(op *operation, at time.Duration, rng *rand.Rand) *pod {
+func (s *service) pick(op *operation, tenant string, at time.Duration, rng *rand.Rand) *pod {
 	r := s.routesAt(at)
 	if r == nil || len(r.pods) == 0 {
 		return nil
@@ -122,7 +125,7 @@ func (s *service) pick(op *operation, at time.Duration, rng *rand.Rand) *pod {
 				break
 			}
 		}
-		if p.bias == nil || rng.Float64() < p.bias[op] {
+		if (p.bias == nil || rng.Float64() < p.bias[op]) && (p.favours == "" || p.favours == tenant || rng.Float64() < 1./3) {
 			return p
 		}
 	}
