@@ -209,13 +209,16 @@ func (c *comparison) step(t int32) {
 }
 
 func (c *comparison) feed(s *slot) {
+	if s.signal.whether != nil {
+		c.feedPresence(s)
+		return
+	}
 	table, raw := c.frame.table(s.signal, s.opt.Calibration, s.stratum)
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
 	s.proc.Add(s.stratum, table)
-	sum := &s.totals[s.stratum]
-	sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+raw.xc, sum.nc+raw.nc, sum.xb+raw.xb, sum.nb+raw.nb
+	s.totals[s.stratum].merge(raw)
 	for _, h := range c.harmless {
 		if h == nil || h.stream.signal != s.signal {
 			continue
@@ -226,6 +229,34 @@ func (c *comparison) feed(s *slot) {
 			}
 		}
 	}
+}
+
+// feedPresence adds which instances had bad requests at all.
+func (c *comparison) feedPresence(s *slot) {
+	var by stat.Presence
+	var showed [2]int
+	var sum tally
+	for k := range c.frame.cells {
+		y, n := s.signal.whether.of(&c.frame.cells[k])
+		if n == 0 {
+			continue
+		}
+		by.Add(c.frame.candidate[k], n)
+		if c.frame.candidate[k] {
+			showed[0], sum.xc, sum.nc = showed[0]+min(y, 1), sum.xc+float64(y), sum.nc+float64(n)
+		} else {
+			showed[1], sum.xb, sum.nb = showed[1]+min(y, 1), sum.xb+float64(y), sum.nb+float64(n)
+		}
+	}
+	if sum.nc == 0 || sum.nb == 0 {
+		return
+	}
+	s.proc.AddPresence(s.stratum, showed[0], showed[0]+showed[1], by.Share(), int(sum.nc))
+	s.totals[s.stratum].merge(sum)
+}
+
+func (t *tally) merge(o tally) {
+	t.xc, t.nc, t.xb, t.nb = t.xc+o.xc, t.nc+o.nc, t.xb+o.xb, t.nb+o.nb
 }
 
 // logE is the release's evidence: the weighted average of its streams' e-values.

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ type evidence struct {
 	loss   *loss // of lost calls, while old and new serve side by side
 	lost   bool  // of lost calls
 	single bool
+	again  bool // another stream looks at the same requests and is told of
 	weight float64
 	logE   float64
 	cal    *stat.Calibration // nil when compared with the past
@@ -78,6 +80,11 @@ func (w *watch) streams() []evidence {
 
 func (w *watch) concurrentEvidence(s *stream) evidence {
 	d := s.weakest()
+	if x := w.conc.counting(s); x != nil { // people are told of ratios, as wide as counts are uncertain
+		e := w.concurrentEvidence(x)
+		e.weight, e.logE, e.onset, e.again = s.weight, d.proc.LogE(), max(s.from, w.begin)+int32(d.proc.Onset()), true
+		return e
+	}
 	e := evidence{
 		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, slice: s.slice, strata: d.strata, event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
@@ -101,6 +108,20 @@ func (w *watch) pastEvidence(s *shiftStream) evidence {
 		e.logE, e.totals = s.shift.LogA(), []tally{s.tally()}
 	}
 	return e
+}
+
+// counting is the stream of counts beside a stream of presence: of the same
+// requests. nil beside others.
+func (c *comparison) counting(s *stream) *stream {
+	if s.signal.whether == nil {
+		return nil
+	}
+	for _, x := range c.streams {
+		if x.signal == s.signal.whether && x.slice == s.slice && x.single == s.single && slices.Equal(x.units, s.units) {
+			return x
+		}
+	}
+	return nil
 }
 
 // tally is the table that a shift amounts to: the baseline's bad requests are

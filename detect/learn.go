@@ -188,7 +188,7 @@ const (
 func (c *comparison) addHarmless(s *stream) {
 	var at int
 	switch {
-	case s.signal.kind == unship.SignalErrorRatio:
+	case s.signal.kind == unship.SignalErrorRatio && s.signal.whether == nil:
 		at = 0
 	case s.signal.latency() && s.signal.count == countP90:
 		at = 1

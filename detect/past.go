@@ -17,6 +17,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
 		switch {
+		case sig.whether != nil: // the past tells no instances apart
 		case sig.near != nowhere:
 			p.addNearPast(d, sig, h)
 		case sig.calls:
@@ -51,7 +52,7 @@ func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
 	}
 	weight := sig.weight
 	if sig.kind == unship.SignalErrorRatio {
-		weight += weightFailed
+		weight += weightFailed + weightFailing
 	}
 	index := make([]int, len(kept))
 	for k, u := range kept {

@@ -14,7 +14,8 @@ type signal struct {
 	count     int     // place in a cell
 	calls     bool    // counts calls, not operations
 	near      nearness
-	what      string // in words: "fails", after an operation's name
+	whether   *signal // the signal whose events an instance has in a window or has not: clusters count once; nil: all count
+	what      string  // in words: "fails", after an operation's name
 	weight    float64
 	extra     float64 // deviation of the log odds between equal instances, granted
 	ratio     float64 // tolerated odds ratio
@@ -27,6 +28,10 @@ func (s *signal) latency() bool { return !s.calls && s.near == nowhere && s.coun
 
 // of gives the bad and all requests of a cell, none where the signal is not to be had.
 func (s *signal) of(c *cell) (bad, all int) {
+	if s.whether != nil {
+		bad, all = s.whether.of(c)
+		return min(bad, 1), min(all, 1)
+	}
 	if s.latency() && (c.lat == latNone || c.lat == latTail && s.count != countFar) {
 		return 0, 0
 	}
@@ -36,7 +41,8 @@ func (s *signal) of(c *cell) (bad, all int) {
 // weights of the signals in a release's evidence. They sum to .85: what is not
 // measured stays invested in e = 1, so nothing depends on which signals exist.
 const (
-	weightFailedHere  = .30
+	weightFailedHere  = .20
+	weightFailing     = .10 // that an instance has failures at all
 	weightFailed      = .05
 	weightRejected    = .05
 	weightSelf        = .30
@@ -54,7 +60,9 @@ func signalsFor(tol rules.Tolerance) []*signal {
 		{kind: unship.SignalErrorRatio, count: countFailedHere, weight: weightFailedHere, what: "fails"},
 		{kind: unship.SignalInclusiveError, count: countFailed, weight: weightFailed, what: "fails, here or further on,"},
 		{kind: unship.SignalRejectionRatio, count: countRejected, weight: weightRejected, what: "rejects"},
+		{kind: unship.SignalErrorRatio, count: countFailedHere, weight: weightFailing},
 	}
+	s[3].whether = s[0]
 	s = append(s,
 		&signal{kind: unship.SignalCallerError, near: atCallers, weight: weightCallerError},
 		&signal{kind: unship.SignalCalleeError, near: atCallees, weight: weightCalleeError},

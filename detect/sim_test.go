@@ -238,6 +238,9 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 	}
 	p := unship.Operation{Name: o.name, Requests: uint64(n)}
 	failed := s.failures(n, math.Min(1, o.errors*i.bias+sum.errors))
+	if s.cluster > 1 { // what an effect adds comes one by one
+		failed = min(uint64(n), s.failures(n, o.errors*i.bias)+uint64(s.poisson(float64(n)*sum.errors)))
+	}
 	p.Failed, p.FailedHere = failed, failed
 	p.Rejected = s.failures(n, math.Min(1, o.reject+sum.rejections))
 	call := unship.Call{Callee: "postgresql", Requests: uint64(n), Total: uint64(n)}

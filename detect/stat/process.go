@@ -118,6 +118,16 @@ func (p *Process) AddShare(stratum, xc, x int, pi float64) {
 	BinomialLLR(p.ratio.now, p.theta, xc, x, odds/(1+odds))
 }
 
+// AddPresence adds that x instances showed an event in the present window, xc of
+// them the candidate's, of which share pi would be by chance ([Presence.Share]).
+// The candidate served nc requests: Delta is an event's rate a request.
+func (p *Process) AddPresence(stratum, xc, x int, pi float64, nc int) {
+	p.AddShare(stratum, xc, x, pi)
+	for k, excess := range p.excess {
+		p.floor.now[k] += float64(float64(xc)*p.theta[k]) - float64(float64(nc)*excess)
+	}
+}
+
 func (p *Process) offset(stratum int) float64 {
 	if stratum < 0 || stratum >= len(p.offsets) {
 		return 0

@@ -29,6 +29,9 @@ func TestShiftReference(t *testing.T) {
 	if _, _, ok := Shift([]float64{1, 1}, []float64{1, 1, 1}); ok {
 		t.Error("equal values have a shift")
 	}
+	if rare := []float64{0, 0, 0, 0, 1.7, 0, 0, 1.6, 0, 0}; High(rare, []float64{0, 0, 0, 0, 0, 0, 0, 0, 0, 1.6}) {
+		t.Error("minutes that are nearly all the same are called high")
+	}
 	tied := []float64{0, 0, 0, 1, 1, 2}
 	if z := statistic(tied, tied, 0, true); z != 0 {
 		t.Errorf("the same values differ by %v", z)

@@ -259,10 +259,7 @@ func (i *instance) write() {
 	}
 	i.window.Operations = ops
 	i.window.Logs, i.window.Exceptions = i.window.Logs[:0], i.window.Exceptions[:0]
-	if i.failed > 0 {
-		i.window.Logs = append(i.window.Logs, unship.LogCount{Severity: 17, Pattern: "cannot load thing <*>", Count: uint64(i.failed)})
-		i.window.Exceptions = append(i.window.Exceptions, unship.Exception{Type: "TimeoutError", Place: "load < serve", Count: uint64(i.failed)})
-	}
+	i.say()
 }
 
 func (i *instance) writeOperation(p *unship.Operation, k int) {
@@ -281,5 +278,22 @@ func (i *instance) writeOperation(p *unship.Operation, k int) {
 				Key: "client.app", Value: appName(a), Requests: uint64(x.requests), FailedHere: uint64(x.failed), Rejected: uint64(x.rejected),
 			})
 		}
+	}
+}
+
+// say draws what the instance logs: two patterns that come with no failure, one
+// of them in bursts of both versions, and now and then an exception. A release's
+// effect is not to be found here, so that delays are those of the requests.
+func (i *instance) say() {
+	r := i.world.rng
+	i.window.Logs, i.window.Exceptions = i.window.Logs[:0], i.window.Exceptions[:0]
+	if n := poisson(r, .05); n > 0 {
+		i.window.Logs = append(i.window.Logs, unship.LogCount{Severity: 17, Pattern: "cache misses replica <*>", Count: uint64(n)})
+	}
+	if r.Float64() < i.world.storm {
+		i.window.Logs = append(i.window.Logs, unship.LogCount{Severity: 17, Pattern: "retry of <*> took <*>", Count: uint64(geometric(r, 20))})
+	}
+	if r.Float64() < .02 {
+		i.window.Exceptions = append(i.window.Exceptions, unship.Exception{Type: "TimeoutError", Place: "load < serve", Count: 1})
 	}
 }

@@ -27,8 +27,9 @@ type World struct {
 	shared, slow         drift
 	outage               [2]int // windows
 	outageLevel          float64
-	long                 [2]int // windows of the long outage
-	turn                 int    // window at which surge or rubbish begins
+	storm                float64 // probability that an instance logs what comes in bursts
+	long                 [2]int  // windows of the long outage
+	turn                 int     // window at which surge or rubbish begins
 	tick                 unship.Tick
 }
 
@@ -185,6 +186,10 @@ func (w *World) moment() moment {
 	}
 	if e.Durations { // a day of an hour, and a drift
 		m.slower = .3*math.Sin(math.Pi*float64(w.t)/Watch) + .15*w.slow.step(w.rng)
+	}
+	w.storm = .02
+	if w.t%Watch < 2*Minute {
+		w.storm = .6
 	}
 	if w.t >= w.turn {
 		m.rubbish = e.Rubbish
