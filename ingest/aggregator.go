@@ -104,6 +104,7 @@ type Aggregator struct {
 
 	closing  sync.Mutex // held while windows are closed; guards what follows
 	services map[unship.Service]*service
+	meters   meters
 }
 
 // New makes an Aggregator.

@@ -34,6 +34,7 @@ type window struct {
 	roots       map[string]*unship.Operation // of traces that began inside the process
 	logs        map[lineKey]*unship.LogCount
 	exceptions  []exception
+	readings    []reading
 	metrics     []unship.Metric
 }
 
@@ -78,9 +79,9 @@ func (b *builder) addPart(p *part) {
 		w := b.window(j.resources[x.resource])
 		w.exceptions = append(w.exceptions, x.exception(&p.pane.names))
 	}
-	for _, m := range p.pane.metrics {
+	for _, m := range p.pane.points {
 		w := b.window(j.resources[m.resource])
-		w.metrics = append(w.metrics, m.metric(&p.pane.names))
+		w.readings = append(w.readings, m.reading(&p.pane.names))
 	}
 }
 
@@ -127,6 +128,7 @@ func (b *builder) build() []unship.Window {
 	b.admit()
 	b.slice()
 	b.mineLogs()
+	b.measure()
 	var list []unship.Window
 	for key, w := range b.windows {
 		list = append(list, unship.Window{

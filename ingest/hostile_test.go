@@ -301,7 +301,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 	rm := md.ResourceMetrics().AppendEmpty()
 	rm.Resource().Attributes().PutStr("service.name", "web")
 	m := rm.ScopeMetrics().AppendEmpty().Metrics()
-	points := m.AppendEmpty().SetEmptySum().DataPoints()
+	points := m.AppendEmpty().SetEmptyGauge().DataPoints()
 	for _, v := range []float64{1, math.NaN(), math.Inf(1)} {
 		p := points.AppendEmpty()
 		p.SetDoubleValue(v)
@@ -312,7 +312,8 @@ func TestNumbersThatAreNone(t *testing.T) {
 	stale.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 	h := m.AppendEmpty()
 	h.SetName("h")
-	p := h.SetEmptyHistogram().DataPoints().AppendEmpty()
+	h.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	p := h.Histogram().DataPoints().AppendEmpty()
 	p.SetTimestamp(stamp(0))
 	p.SetCount(4)
 	p.SetSum(10)
@@ -321,7 +322,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 	if want := (Refusal{2, "2: " + whyNotANumber}); err != nil || r != want {
 		t.Errorf("%+v, %v; want %+v", r, err, want)
 	}
-	want := []unship.Metric{{At: epoch, Value: 1}, {Name: "h", At: epoch, Value: 2.5, Count: 4}}
+	want := []unship.Metric{{At: epoch, Value: 1}, {Name: "h", Kind: unship.MetricDistribution, At: epoch, Value: 2.5, Count: 4}}
 	if diff := cmp.Diff(want, a.Flush()[0].Windows[0].Metrics); diff != "" {
 		t.Error(diff)
 	}

@@ -64,6 +64,7 @@ type intake struct {
 	last    int64 // latest window of the resource at work
 	bytes   int64
 	scratch []byte
+	pairs   []attribute // of the data point at work
 	traits  []byte
 	data    spanData
 }

@@ -2,21 +2,14 @@ package ingest
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"unship.dev"
 	"unship.dev/ingest/template"
 )
 
-const (
-	maxMetrics    = 500 // data points kept in one instance and window
-	maxPattern    = 200 // bytes
-	maxMetricName = 200 // bytes
-	maxAttributes = 300 // bytes of a data point's attributes
-)
+const maxPattern = 200 // bytes
 
 // logKey tells log records of one resource apart. The text is a number in pane.names.
 type logKey struct {
@@ -214,95 +207,4 @@ func (w *window) sortedLogs() []unship.LogCount {
 		return cmp.Or(cmp.Compare(a.Severity, b.Severity), strings.Compare(a.Pattern, b.Pattern))
 	})
 	return list
-}
-
-// point is one data point. Its texts are numbers in pane.names.
-type point struct {
-	at                           int64
-	value                        float64
-	count                        uint64
-	resource                     uint32
-	nameNo, unitNo, attributesNo uint32
-}
-
-// pointBytes is the estimated memory of a point, with what slices grow beyond need.
-const pointBytes = 64
-
-func (m *point) metric(n *names) unship.Metric {
-	return unship.Metric{
-		Name: n.list0(m.nameNo), Unit: n.list0(m.unitNo), Attributes: n.list0(m.attributesNo),
-		At: time.Unix(0, m.at).UTC(), Value: m.value, Count: m.count,
-	}
-}
-
-// pointData is a data point as a decoder hands it over. Nothing in it is kept.
-type pointData struct {
-	time       uint64
-	name, unit string
-	attributes []byte
-	value      float64
-	count      uint64
-}
-
-// point takes one data point of a resource. Every decoder ends here.
-func (in *intake) point(r *resource, d *pointData) {
-	why := invalidTime(d.time)
-	if why == "" && (math.IsNaN(d.value) || math.IsInf(d.value, 0)) {
-		why = whyNotANumber
-	}
-	if why != "" {
-		in.refuse(why, d.time)
-		return
-	}
-	if !in.believed(d.time) {
-		return
-	}
-	index := in.a.index(int64(d.time))
-	s := &in.a.shards[r.number%shardCount]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, f := s.at(in.a, index)
-	if !in.count(f, index) {
-		return
-	}
-	in.tally.Points++
-	added := p.addPoint(r, d)
-	p.bytes += added
-	in.bytes += added
-}
-
-func (p *pane) addPoint(r *resource, d *pointData) int64 {
-	m := point{at: int64(d.time), value: d.value, count: d.count, resource: r.number}
-	added := int64(pointBytes)
-	for _, t := range []struct {
-		text   []byte
-		number *uint32
-	}{
-		{[]byte(cut(d.name, maxMetricName)), &m.nameNo},
-		{[]byte(cut(d.unit, maxMetricName)), &m.unitNo},
-		{d.attributes, &m.attributesNo},
-	} {
-		number, more := p.names.number(t.text)
-		*t.number = number
-		added += more
-	}
-	p.metrics = append(p.metrics, m)
-	return added
-}
-
-// sortedMetrics sorts data points and drops those sent twice, and what is beyond
-// the bound.
-func (b *builder) sortedMetrics(w *window) []unship.Metric {
-	slices.SortFunc(w.metrics, compareMetrics)
-	list := slices.CompactFunc(w.metrics, func(x, y unship.Metric) bool { return compareMetrics(x, y) == 0 })
-	if len(list) > maxMetrics {
-		b.dropped += uint64(len(list) - maxMetrics)
-		list = list[:maxMetrics]
-	}
-	return list
-}
-
-func compareMetrics(a, b unship.Metric) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Attributes, b.Attributes),
-		a.At.Compare(b.At), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Count, b.Count), strings.Compare(a.Unit, b.Unit))
 }

@@ -102,7 +102,7 @@ type pane struct {
 	traits     traits
 	details    []detail
 	logs       map[logKey]*unship.LogCount
-	metrics    []point
+	points     []point
 	exceptions []thrown
 	losses     unship.Losses
 	bytes      int64
@@ -243,14 +243,13 @@ func (in *intake) keepDetail(p *pane, rec *record, d *spanData) int64 {
 
 // Reasons for which records are refused.
 const (
-	whyNoService  = "resource has no service.name"
-	whyNoTime     = "no time"
-	whyAncient    = "time before the year 2000"
-	whyBackwards  = "ends before it starts"
-	whyNoTrace    = "trace id is zero"
-	whyNoSpan     = "span id is zero"
-	whyFuture     = "time is further ahead than a clock can be wrong"
-	whyNotANumber = "value is not a number"
+	whyNoService = "resource has no service.name"
+	whyNoTime    = "no time"
+	whyAncient   = "time before the year 2000"
+	whyBackwards = "ends before it starts"
+	whyNoTrace   = "trace id is zero"
+	whyNoSpan    = "span id is zero"
+	whyFuture    = "time is further ahead than a clock can be wrong"
 )
 
 // year2000 is the earliest time believed, in ns.

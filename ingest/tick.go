@@ -86,6 +86,7 @@ func (a *Aggregator) close() (ticks []unship.Tick) {
 	// A call may wait joinWindows for its request, and name a resource whose answer was as old.
 	a.resources.forget(open - 2*joinWindows - 2)
 	a.forgetServices(open)
+	a.meters.forget(open - forgetWindows)
 	return ticks
 }
 

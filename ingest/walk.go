@@ -2,9 +2,7 @@ package ingest
 
 import (
 	"encoding/binary"
-	"slices"
 	"strconv"
-	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -198,6 +196,9 @@ func readLog(r plog.LogRecord) logData {
 	return d
 }
 
+// maxBody is how many bytes of a structured log line are looked at.
+const maxBody = 1200
+
 // body gives a log line's text, without building all of a large structured one
 // where a text is enough.
 func body(v pcommon.Value) string {
@@ -211,72 +212,93 @@ func body(v pcommon.Value) string {
 	if v.Type() == pcommon.ValueTypeStr {
 		return v.Str()
 	}
-	return cut(v.AsString(), 4*maxAttributes)
+	return cut(v.AsString(), maxBody)
 }
 
-// attributes writes "key=value,key=value", sorted by key, cut.
-func attributes(m pcommon.Map) []byte {
-	if m.Len() == 0 {
-		return nil
-	}
-	pairs := make([]string, 0, m.Len())
-	for key, v := range m.All() {
-		pairs = append(pairs, cut(key, maxAttributes)+"="+cut(text(v), maxAttributes))
-	}
-	slices.Sort(pairs)
-	return []byte(cut(strings.Join(pairs, ","), maxAttributes))
-}
-
-// walkMetric keeps each data point as it stands. What a metric means is for
-// whoever reads it; a histogram gives the mean and the count.
+// walkMetric hands over each data point of a metric.
 func (in *intake) walkMetric(r *resource, m pmetric.Metric) {
-	take := func(p pointLike, value float64, count uint64) {
+	take := func(p pointLike, d pointData) {
 		switch {
 		case r == nil:
 			in.refuse(whyNoService, uint64(p.Timestamp()))
 		case !p.Flags().NoRecordedValue():
-			in.point(r, &pointData{uint64(p.Timestamp()), m.Name(), m.Unit(), attributes(p.Attributes()), value, count})
+			d.time, d.start = uint64(p.Timestamp()), uint64(p.StartTimestamp())
+			d.name, d.unit, d.attributes = m.Name(), m.Unit(), in.attributes(p.Attributes())
+			in.point(r, &d)
 		}
 	}
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
-		walkNumbers(m.Gauge().DataPoints(), take)
+		walkNumbers(m.Gauge().DataPoints(), pointData{kind: pointGauge}, take)
 	case pmetric.MetricTypeSum:
-		walkNumbers(m.Sum().DataPoints(), take)
+		d := pointData{kind: pointSumBoth, temporality: temporality(m.Sum().AggregationTemporality())}
+		if m.Sum().IsMonotonic() {
+			d.kind = pointSum
+		}
+		walkNumbers(m.Sum().DataPoints(), d, take)
 	case pmetric.MetricTypeHistogram:
-		for _, p := range m.Histogram().DataPoints().All() {
-			take(p, mean(p.Sum(), p.Count()), p.Count())
-		}
+		walkHistogram(m.Histogram(), take)
 	case pmetric.MetricTypeExponentialHistogram:
-		for _, p := range m.ExponentialHistogram().DataPoints().All() {
-			take(p, mean(p.Sum(), p.Count()), p.Count())
-		}
+		walkExponential(m.ExponentialHistogram(), take)
 	case pmetric.MetricTypeSummary:
-		for _, p := range m.Summary().DataPoints().All() {
-			take(p, mean(p.Sum(), p.Count()), p.Count())
-		}
+		walkSummary(m.Summary(), take)
 	}
+}
+
+// attributes gives the attributes of a point, until the next point is read.
+func (in *intake) attributes(m pcommon.Map) []attribute {
+	in.pairs = in.pairs[:0]
+	for key, v := range m.All() {
+		in.pairs = append(in.pairs, attribute{key, text(v)})
+	}
+	return in.pairs
 }
 
 type pointLike interface {
 	Timestamp() pcommon.Timestamp
+	StartTimestamp() pcommon.Timestamp
 	Flags() pmetric.DataPointFlags
 	Attributes() pcommon.Map
 }
 
-func walkNumbers(points pmetric.NumberDataPointSlice, take func(pointLike, float64, uint64)) {
+func walkNumbers(points pmetric.NumberDataPointSlice, d pointData, take func(pointLike, pointData)) {
 	for _, p := range points.All() {
-		value := p.DoubleValue()
+		d.value = p.DoubleValue()
 		if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
-			value = float64(p.IntValue())
+			d.value = float64(p.IntValue())
 		}
-		take(p, value, 0)
+		take(p, d)
 	}
 }
 
-func mean(sum float64, count uint64) float64 {
-	if count == 0 {
-		return 0
+func walkHistogram(m pmetric.Histogram, take func(pointLike, pointData)) {
+	for _, p := range m.DataPoints().All() {
+		take(p, pointData{
+			kind: pointDistribution, temporality: temporality(m.AggregationTemporality()),
+			value: p.Sum(), count: p.Count(), noSum: !p.HasSum(),
+			bounds: p.ExplicitBounds().AsRaw(), buckets: p.BucketCounts().AsRaw(),
+		})
 	}
-	return sum / float64(count)
+}
+
+func walkExponential(m pmetric.ExponentialHistogram, take func(pointLike, pointData)) {
+	for _, p := range m.DataPoints().All() {
+		take(p, pointData{
+			kind: pointDistribution, temporality: temporality(m.AggregationTemporality()),
+			value: p.Sum(), count: p.Count(), noSum: !p.HasSum(),
+			scale: p.Scale(), zero: p.ZeroCount(), offset: p.Positive().Offset(), positive: p.Positive().BucketCounts().AsRaw(),
+		})
+	}
+}
+
+// walkSummary hands over a summary as a distribution: its sum and its count are
+// cumulative, or begin anew at each point, which its start tells.
+func walkSummary(m pmetric.Summary, take func(pointLike, pointData)) {
+	for _, p := range m.DataPoints().All() {
+		d := pointData{kind: pointDistribution, temporality: temporalityCumulative, value: p.Sum(), count: p.Count()}
+		for _, q := range p.QuantileValues().All() {
+			d.quantiles = append(d.quantiles, quantile{q.Quantile(), q.Value()})
+		}
+		take(p, d)
+	}
 }

@@ -1,0 +1,107 @@
+// Package series turns the points of a cumulative metric into increases.
+//
+// A cumulative point tells how much was counted since its start. What was counted
+// in a span of time is the difference of two points, unless the counting began anew
+// between them: the process restarted, or an SDK dropped the series and made it again.
+package series
+
+import "unship.dev"
+
+// Point is one point of a cumulative metric. Times are in ns since the epoch.
+type Point struct {
+	Start int64 // since when it counts; 0: unknown
+	At    int64 // up to when
+	Value float64
+	// Count is of distributions: observations, of which Value is the sum. Of
+	// counters it is 0.
+	Count        uint64
+	Distribution bool
+	Buckets      unship.Histogram // of distributions whose buckets are wanted
+}
+
+// Increase is what was counted between two points.
+type Increase struct {
+	Over    int64 // ns that it covers; more than 0
+	Value   float64
+	Count   uint64
+	Buckets unship.Histogram // empty if the two points had buckets of different widths
+	// Spaced says that Over is the time from one point to the next of the same counting.
+	Spaced bool
+}
+
+// Series is what has to be known of the past. The zero Series has none.
+type Series struct {
+	last Point
+	seen bool
+}
+
+// At is the time of the last point; 0 before the first.
+func (s *Series) At() int64 { return s.last.At }
+
+// Next takes the next point in order of time and gives what it adds, if that is known.
+//
+// Of the first point it is known only if all that it counts was counted since the
+// time given: a series that began before may have been counted already, by
+// whoever watched before. Points that are not later than the last add nothing.
+func (s *Series) Next(p Point, since int64) (Increase, bool) {
+	last, seen := s.last, s.seen
+	if seen && p.At <= last.At {
+		return Increase{}, false
+	}
+	s.last, s.seen = p, true
+	switch {
+	case !seen:
+		return p.whole(p.Start), p.Start > 0 && p.Start >= since && p.Start < p.At
+	case p.Start > last.Start && p.Start >= last.At: // counting began anew, and tells when
+		return p.whole(p.Start), p.Start < p.At
+	case p.fell(&last): // it began anew some time between the two
+		return p.whole(max(p.Start, last.At)), true
+	}
+	return p.less(&last), true
+}
+
+func (p *Point) whole(since int64) Increase {
+	return Increase{Over: p.At - since, Value: p.Value, Count: p.Count, Buckets: p.Buckets}
+}
+
+// fell says that less is counted than before. The sum of a distribution may fall
+// without that: observations may be negative.
+func (p *Point) fell(o *Point) bool {
+	if p.Distribution {
+		return p.Count < o.Count
+	}
+	return p.Value < o.Value
+}
+
+func (p *Point) less(o *Point) Increase {
+	return Increase{
+		Over: p.At - o.At, Value: p.Value - o.Value, Count: p.Count - o.Count,
+		Buckets: subtract(p.Buckets, o.Buckets), Spaced: true,
+	}
+}
+
+// subtract gives nothing where a bucket has less than before: the widths of buckets
+// changed, as they do when an exponential histogram makes room for a wider range.
+func subtract(a, b unship.Histogram) unship.Histogram {
+	var rest unship.Histogram
+	k := 0
+	for _, x := range a {
+		if k < len(b) && b[k].Index < x.Index {
+			return nil
+		}
+		if k < len(b) && b[k].Index == x.Index {
+			if x.Count < b[k].Count {
+				return nil
+			}
+			x.Count -= b[k].Count
+			k++
+		}
+		if x.Count > 0 {
+			rest = append(rest, x)
+		}
+	}
+	if k < len(b) {
+		return nil
+	}
+	return rest
+}
