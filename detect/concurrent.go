@@ -43,6 +43,7 @@ type stream struct {
 	near      []neighbour // of what neighbours see; nil of what the instances do
 	loss      *loss       // of lost calls
 	slice     string      // "key=value" of the only requests that count
+	level     *level      // of a metric that it is about; nil: none, and divisions are its evidence
 	event     int         // index of the event that it is about and 1; 0: none
 	from      int32       // its first window, where that is not the comparison's
 	single    bool        // one operation or slice by itself
@@ -75,6 +76,9 @@ func (s *stream) weakest() *division {
 }
 
 func (s *stream) logE() float64 {
+	if s.level != nil {
+		return s.level.logE
+	}
 	if s.loss != nil {
 		return math.Min(s.weakest().proc.LogE(), s.loss.rise.LogA())
 	}
@@ -105,6 +109,7 @@ type comparison struct {
 	witnesses []*stream // those of them that neighbours feed
 	sources   []*source // in the order in which they are read
 	events    *eventTest
+	levels    *levelTest
 	harmless  [2]*clearing
 	frame     frame
 }
@@ -191,6 +196,9 @@ func (c *comparison) step(t int32) {
 	}
 	if c.events != nil {
 		c.showing(t)
+	}
+	if c.levels != nil {
+		c.stepLevels(t)
 	}
 	for _, s := range c.streams {
 		for _, d := range s.divisions {
@@ -288,6 +296,10 @@ const carriers = 8
 func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 	again := comparison{svc: c.svc, sides: c.sides, start: c.start}
 	again.sides.without = out
+	if c.levels != nil {
+		x := *c.levels
+		x.streams, again.levels = nil, &x
+	}
 	if c.events != nil {
 		again.events = &eventTest{window: c.events.window}
 	}
@@ -310,6 +322,11 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 			continue
 		}
 		x := *s
+		if s.level != nil {
+			x.level = s.level.anew()
+			again.addLevelStream(&x)
+			continue
+		}
 		x.divisions = nil
 		for _, d := range s.divisions {
 			o := d.opt

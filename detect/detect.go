@@ -71,8 +71,9 @@ type Detector struct {
 	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
 	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
-	epoch    time.Time // start of the first window, which has index 1
-	now      int32     // the latest window; 0: none
+	epoch    time.Time                  // start of the first window, which has index 1
+	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
+	now      int32                      // the latest window; 0: none
 	swept    int32
 }
 
@@ -85,6 +86,7 @@ func New(o Options) (*Detector, error) {
 	return &Detector{
 		opt: o, signals: signalsFor(rules.Default(unship.ModeObserve).Tolerance),
 		services: map[unship.Service]*service{}, watched: map[unship.ReleaseID]time.Time{},
+		spreads: map[spreadKey]estateSpread{},
 	}, nil
 }
 

@@ -47,6 +47,8 @@ func (e *event) words() string {
 	switch {
 	case e.kind == unship.SignalException:
 		return "exception " + e.name
+	case e.kind == unship.SignalMetric:
+		return "an increase of " + e.name
 	case e.name == "":
 		return "records of severity ERROR"
 	}
@@ -212,7 +214,7 @@ func (s *service) freshEvents(t int32) (out []int) {
 // eventSignals are the signals of events at a policy's tolerance.
 func eventSignals(ratio float64) map[unship.Signal]*signal {
 	out := map[unship.Signal]*signal{}
-	for _, kind := range []unship.Signal{unship.SignalLogPattern, unship.SignalException} {
+	for _, kind := range []unship.Signal{unship.SignalLogPattern, unship.SignalException, unship.SignalMetric} {
 		out[kind] = &signal{kind: kind, what: "shows", extra: .05, ratio: math.Max(1, ratio)}
 	}
 	return out
@@ -413,14 +415,6 @@ func (i *instance) hear(t int32, requests uint64) {
 		i.heard = append(i.heard, loadCell{at: t})
 	}
 	i.heard[len(i.heard)-1].n += requests
-}
-
-// eventName is the name of the event that a stream is about, "" of others.
-func (w *watch) eventName(e *evidence) string {
-	if e.event == 0 {
-		return ""
-	}
-	return w.svc.events[e.event-1].name
 }
 
 // eventShift is what the comparison with the past knows of events.

@@ -49,6 +49,7 @@ type evidence struct {
 	fresh  bool  // the event is one that first came after the release began
 	loss   *loss // of lost calls, while old and new serve side by side
 	lost   bool  // of lost calls
+	level  *level
 	single bool
 	again  bool // another stream looks at the same requests and is told of
 	weight float64
@@ -79,6 +80,9 @@ func (w *watch) streams() []evidence {
 }
 
 func (w *watch) concurrentEvidence(s *stream) evidence {
+	if s.level != nil {
+		return evidence{signal: s.signal, level: s.level, single: true, weight: s.weight, logE: s.logE(), onset: max(s.level.since, w.begin)}
+	}
 	d := s.weakest()
 	if x := w.conc.counting(s); x != nil { // people are told of ratios, as wide as counts are uncertain
 		e := w.concurrentEvidence(x)
@@ -86,7 +90,8 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 		return e
 	}
 	e := evidence{
-		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, slice: s.slice, strata: d.strata, event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
+		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, slice: s.slice, strata: d.strata,
+		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
 	}
@@ -210,7 +215,7 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 // told says that a finding of the same signal and operation is there already.
 func (w *watch) told(out []unship.Finding, e *evidence) bool {
 	for _, f := range out {
-		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Slice == e.slice && f.Name == w.eventName(e) && f.Quantile == e.signal.quantile {
+		if f.Signal == e.signal.kind && f.Operation == w.operation(e) && f.Slice == e.slice && f.Name == w.name(e) && f.Quantile == e.signal.quantile {
 			return true
 		}
 	}
@@ -230,19 +235,16 @@ func (w *watch) operation(e *evidence) string {
 }
 
 func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
+	if e.level != nil {
+		return d.levelFinding(w, e)
+	}
 	f := unship.Finding{
 		Release: w.release.ReleaseID, Signal: e.signal.kind, Operation: w.operation(e), Slice: e.slice, Quantile: e.signal.quantile,
 		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
-		Verdict: unship.Inconclusive,
-	}
-	if e.signal.calls {
-		f.Name = e.signal.what
-	}
-	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
-		f.Verdict = unship.Regressed
+		Name: w.name(e), Verdict: w.verdictOf(e),
 	}
 	if e.event > 0 {
-		f.Name, f.Example = w.eventName(e), w.svc.events[e.event-1].example
+		f.Example = w.svc.events[e.event-1].example
 	}
 	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()
@@ -252,6 +254,28 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 		w.inSeconds(&f, e)
 	}
 	return f
+}
+
+// verdictOf is the verdict of one stream.
+func (w *watch) verdictOf(e *evidence) unship.Verdict {
+	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
+		return unship.Regressed
+	}
+	return unship.Inconclusive
+}
+
+// name is what tells a finding from others of the same signal: the event, the
+// metric, or in which way calls changed.
+func (w *watch) name(e *evidence) string {
+	switch {
+	case e.level != nil:
+		return w.svc.metrics[e.level.metric].title()
+	case e.event > 0:
+		return w.svc.events[e.event-1].name
+	case e.signal.calls:
+		return e.signal.what
+	}
+	return ""
 }
 
 // interval gives the rates that the candidate's may be, where p of n requests were seen.
@@ -404,8 +428,10 @@ func duration(s float64) string {
 // words says what the strongest finding is about.
 func (w *watch) words(f *unship.Finding) string {
 	for _, e := range w.streams() {
-		if e.event > 0 && e.signal.kind == f.Signal && w.eventName(&e) == f.Name {
+		if same := e.signal.kind == f.Signal && w.name(&e) == f.Name; same && e.event > 0 {
 			return w.sayEvent(f, &e)
+		} else if same && e.level != nil && e.logE == f.LogE {
+			return w.sayLevel(f, e.level)
 		}
 		if e.signal.kind == f.Signal && w.operation(&e) == f.Operation && e.slice == f.Slice && (e.signal.quantile == f.Quantile || e.signal.latency()) {
 			return w.say(f, e.signal.what)

@@ -120,6 +120,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 		c.addSignal(w, sig, units, l, h, fleet[k])
 	}
 	c.addEvents(w, h, d.opt.Window)
+	c.addLevels(d, w, h)
 	return c
 }
 

@@ -72,6 +72,7 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 		d.readOperation(s, i, p, mine, t)
 	}
 	s.readEvents(i, w, t)
+	s.readMetrics(i, w, t, t/d.blockWindows())
 	i.hear(t, total)
 	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
 		s.load = append(s.load, loadCell{at: t})
@@ -262,6 +263,7 @@ func (d *Detector) sweep(t int32) {
 	for _, w := range d.watches {
 		w.forget(t - maxKept)
 	}
+	clear(d.spreads)
 	for id, first := range d.watched {
 		if d.time(t).Sub(first) > rememberReleases {
 			delete(d.watched, id)

@@ -60,6 +60,9 @@ func affected(w *watch) (out []*returning) {
 		if len(out) == verifyStreams || e.share() < showFindings {
 			break
 		}
+		if e.level != nil {
+			continue // it says nothing fast enough
+		}
 		known := slices.ContainsFunc(out, func(r *returning) bool { return r.signal.kind == e.signal.kind })
 		before, bad, _ := e.rates()
 		phi := beforePhi

@@ -116,6 +116,7 @@ type instance struct {
 	slices      []series
 	heard       []loadCell // windows in which it was heard of at all, with its requests
 	events      [][]int32  // by event: windows that show it
+	metrics     []gauge
 }
 
 func (i *instance) at(unit int, t int32) *cell {
@@ -184,6 +185,8 @@ type service struct {
 	sliceOf   map[sliceKey]int
 	events    []*event
 	eventOf   map[eventKey]int
+	metrics   []*metric
+	metricOf  map[metricKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
 }
@@ -204,6 +207,8 @@ func newService(id unship.Service, t int32) *service {
 		calls:   map[string]bool{},
 		sliceOf: map[sliceKey]int{},
 		eventOf: map[eventKey]int{},
+
+		metricOf: map[metricKey]int{},
 	}
 }
 
@@ -301,6 +306,7 @@ func (s *service) forget(from int32) {
 			i.slices[k] = i.slices[k].since(from)
 		}
 		i.forgetEvents(from)
+		i.forgetMetrics(from)
 		keep = append(keep, i)
 	}
 	clear(s.instances[len(keep):])
