@@ -83,6 +83,7 @@ type Aggregator struct {
 	opt       Options
 	resources *resources
 	keys      *attributeKeys
+	intakes   sync.Pool // of *intake
 	shards    [shardCount]shard
 	pending   atomic.Int64 // estimated bytes of open windows and resources
 

@@ -53,7 +53,7 @@ func (s *Stats) add(o Stats) {
 	}
 }
 
-// intake takes in one request. It belongs to one goroutine.
+// intake takes in one request. It belongs to one goroutine, and is used again.
 type intake struct {
 	a       *Aggregator
 	ceiling int64
@@ -65,8 +65,8 @@ type intake struct {
 	bytes   int64
 	scratch []byte
 	pairs   []attribute // of the data point at work
-	traits  []byte
 	data    spanData
+	stage   stage
 }
 
 // begin starts a request of about n records, or says that there is no room.
@@ -78,12 +78,21 @@ func (a *Aggregator) begin(n int) (*intake, error) {
 		a.mu.Unlock()
 		return nil, ErrOverloaded
 	}
-	return &intake{
-		a:       a,
-		ceiling: a.opt.Ceiling().UnixNano(),
-		thin:    pending > a.opt.MaxPendingBytes/4*3,
-		last:    firstIndex,
-	}, nil
+	in, ok := a.intakes.Get().(*intake)
+	if !ok {
+		in = &intake{a: a, last: firstIndex}
+	}
+	in.ceiling = a.opt.Ceiling().UnixNano()
+	in.thin = pending > a.opt.MaxPendingBytes/4*3
+	return in, nil
+}
+
+// done gives the intake back for the next request.
+func (in *intake) done() {
+	in.stage.reset()
+	in.tally, in.lost, in.maxTime, in.last, in.bytes = Stats{}, 0, 0, firstIndex, 0
+	in.data = spanData{traits: in.data.traits[:0]}
+	in.a.intakes.Put(in)
 }
 
 // end closes the request: only now does the watermark move, so that a request
@@ -99,10 +108,15 @@ func (in *intake) end() Refusal {
 	a.maxTime = max(a.maxTime, in.maxTime)
 	a.follow()
 	a.mu.Unlock()
-	return in.refusal()
+	r := in.refusal()
+	in.done()
+	return r
 }
 
 func (in *intake) refusal() Refusal {
+	if in.tally.Future == 0 && len(in.tally.Invalid) == 0 {
+		return Refusal{}
+	}
 	reasons := map[string]uint64{}
 	maps.Copy(reasons, in.tally.Invalid)
 	if in.tally.Future > 0 {

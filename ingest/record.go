@@ -76,7 +76,7 @@ func (in *intake) readLine(r *resource, d *logData) (key logKey, body string) {
 
 // addLog counts a record of which in.scratch tells the kind.
 func (in *intake) addLog(p *pane, key logKey, body string, trace [2]uint64) (added int64) {
-	if _, known := p.names.numbers[string(in.scratch)]; in.thin && !known {
+	if _, known := p.names.find(hashOf(in.scratch), in.scratch); in.thin && !known {
 		p.losses.Dropped++
 		in.tally.Dropped++
 		in.scratch, key.given = in.scratch[:0], false

@@ -211,31 +211,26 @@ func (d *spanData) result() result {
 	return succeeded
 }
 
-// appendOperation appends the name under which a request is counted:
-// "METHOD route", the RPC's service and method, the messaging operation and
-// destination, else the span's name; identifiers masked.
-func (d *spanData) appendOperation(dst []byte) []byte {
-	begin, f := len(dst), &d.fields
+// operation is what a request is counted under: "METHOD route", the RPC's service
+// and method, the messaging operation and destination, else the span's name.
+func (d *spanData) operation() naming {
+	f := &d.fields
 	switch {
 	case f[httpRoute] != "":
-		dst = d.appendHTTP(dst, f[httpRoute])
+		return naming{f[httpMethod], f[httpRoute], ' '}
 	case f[rpcMethod] != "":
-		if f[rpcService] != "" {
-			dst = append(appendMasked(dst, f[rpcService]), '/')
-		}
-		dst = appendMasked(dst, f[rpcMethod])
+		return naming{f[rpcService], f[rpcMethod], '/'}
 	case f[messagingDestination] != "" || f[messagingTemplate] != "":
-		dst = d.appendMessaging(dst)
+		op := cmp.Or(f[messagingOperation], f[messagingOperationType], "process")
+		return naming{op, cmp.Or(f[messagingTemplate], f[messagingDestination]), ' '}
 	case d.nameTellsNothing() && f[httpStatus] != "404":
-		dst = d.appendHTTP(dst, f[urlPath])
-	default:
-		dst = appendMasked(dst, d.name)
+		return naming{f[httpMethod], f[urlPath], ' '}
 	}
-	if len(dst) == begin {
-		return append(dst, "(unnamed)"...)
-	}
-	return cutTail(dst, begin)
+	return naming{b: d.name}
 }
+
+// unnamed stands for an operation without any name.
+const unnamed = "(unnamed)"
 
 // nameTellsNothing says that a span is named by its method alone while its path
 // is known. Paths that were not found are not used: scanners invent them.
@@ -245,48 +240,25 @@ func (d *spanData) nameTellsNothing() bool {
 		(d.name == "" || d.name == m || len(d.name) == len(m)+5 && d.name[:5] == "HTTP " && d.name[5:] == m)
 }
 
-func (d *spanData) appendHTTP(dst []byte, path string) []byte {
-	if m := d.fields[httpMethod]; m != "" {
-		dst = append(appendMasked(dst, m), ' ')
-	}
-	return appendMasked(dst, path)
-}
-
-func (d *spanData) appendMessaging(dst []byte) []byte {
+// callee is what a client or producer span called; nothing if the span does not tell.
+// It uses the span's attributes only, so that a call has one name whether or not the
+// callee was seen.
+func (d *spanData) callee() naming {
 	f := &d.fields
-	op := cmp.Or(f[messagingOperation], f[messagingOperationType], "process")
-	dst = append(appendMasked(dst, op), ' ')
-	return appendMasked(dst, cmp.Or(f[messagingTemplate], f[messagingDestination]))
-}
-
-// appendCallee appends the name of what a client or producer span called, or
-// nothing if the span does not tell. It uses the span's attributes only, so that a
-// call has one name whether or not the callee was seen.
-func (d *spanData) appendCallee(dst []byte) []byte {
-	begin, f := len(dst), &d.fields
+	if f[peerService] != "" {
+		return naming{b: f[peerService]}
+	}
 	address := hostname(f[serverAddress])
 	if address == "" {
 		address = hostOf(f[urlFull])
 	}
 	switch {
-	case f[peerService] != "":
-		dst = appendMasked(dst, f[peerService])
 	case f[dbSystem] != "":
-		dst = appendPair(dst, f[dbSystem], cmp.Or(address, f[dbNamespace]))
+		return naming{f[dbSystem], cmp.Or(address, f[dbNamespace]), ' '}
 	case f[messagingSystem] != "" || f[messagingDestination] != "":
-		dst = appendPair(dst, f[messagingSystem], cmp.Or(f[messagingTemplate], f[messagingDestination]))
-	default:
-		dst = appendMasked(dst, cmp.Or(address, f[rpcService], f[peerAddress]))
+		return naming{f[messagingSystem], cmp.Or(f[messagingTemplate], f[messagingDestination]), ' '}
 	}
-	return cutTail(dst, begin)
-}
-
-func appendPair(dst []byte, a, b string) []byte {
-	dst = appendMasked(dst, a)
-	if a != "" && b != "" {
-		dst = append(dst, ' ')
-	}
-	return appendMasked(dst, b)
+	return naming{b: cmp.Or(address, f[rpcService], f[peerAddress])}
 }
 
 // hostOf gives the host of a URL.

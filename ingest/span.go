@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"strings"
 	"sync"
 
 	"unship.dev"
@@ -61,40 +60,6 @@ const (
 	maxException = 300 // bytes of detail.exception
 )
 
-// names numbers texts. Number 0 is the empty text.
-type names struct {
-	numbers map[string]uint32
-	list    []string
-}
-
-// number finds or adds a text, which may lie in a scratch buffer.
-func (n *names) number(text []byte) (number uint32, added int64) {
-	if k, ok := n.numbers[string(text)]; ok {
-		return k, 0
-	}
-	return n.add(string(text)), int64(len(text)) + 80
-}
-
-func (n *names) numberOf(text string) uint32 {
-	if k, ok := n.numbers[text]; ok {
-		return k
-	}
-	return n.add(text)
-}
-
-func (n *names) add(text string) uint32 {
-	if n.numbers == nil {
-		n.numbers, n.list = map[string]uint32{"": 0}, []string{""}
-		if text == "" {
-			return 0
-		}
-	}
-	k := uint32(len(n.list))
-	n.numbers[text] = k
-	n.list = append(n.list, text)
-	return k
-}
-
 // pane is what one shard holds for one window.
 type pane struct {
 	spans      []record
@@ -153,94 +118,6 @@ func (a *Aggregator) shardOf(trace [2]uint64) *shard {
 	return &a.shards[((trace[0]^trace[1])*mix)>>60]
 }
 
-// span takes one span of a resource. Every decoder ends here.
-func (in *intake) span(r *resource, d *spanData) {
-	if why := d.invalid(); why != "" {
-		in.refuse(why, d.end)
-		return
-	}
-	if !in.believed(d.end) {
-		return
-	}
-	rec := record{
-		trace: d.trace, id: d.id, parent: d.parent, start: int64(d.start), end: int64(d.end),
-		resource: r.number, kind: d.kind, result: d.result(), sampling: d.weight(),
-	}
-	in.scratch = in.scratch[:0]
-	switch {
-	case rec.isTop():
-		in.scratch = d.appendOperation(in.scratch)
-	case rec.kind.isCall():
-		in.scratch = d.appendCallee(in.scratch)
-	}
-	in.traits = in.traits[:0]
-	if rec.isTop() {
-		in.traits = d.appendTraits(in.traits, r)
-	}
-	in.keep(&rec, d)
-}
-
-// keep puts a record into its pane.
-func (in *intake) keep(rec *record, d *spanData) {
-	index := in.a.index(rec.end)
-	s := in.a.shardOf(rec.trace)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, f := s.at(in.a, index)
-	counted := in.count(f, index)
-	if counted {
-		in.tally.Spans++
-	}
-	if p == nil {
-		return
-	}
-	added := int64(recordBytes)
-	if counted && d.fields[exceptionType] != "" {
-		added += in.addException(p, rec.resource, rec.trace, d.exception())
-	}
-	if len(in.scratch) > 0 {
-		number, more := p.names.number(in.scratch)
-		rec.name = number
-		added += more
-	}
-	if len(in.traits) > 0 {
-		added += in.keepTraits(p, rec)
-	}
-	if rec.result == failed && !rec.kind.isCall() {
-		added += in.keepDetail(p, rec, d)
-	}
-	p.spans = append(p.spans, *rec)
-	p.bytes += added
-	in.bytes += added
-}
-
-// keepTraits keeps what a request says of itself. It goes when memory runs short.
-func (in *intake) keepTraits(p *pane, rec *record) (added int64) {
-	if in.thin {
-		p.losses.Dropped++
-		in.tally.Dropped++
-		return 0
-	}
-	rec.about, added = p.traits.number(in.traits)
-	return added
-}
-
-// keepDetail keeps why a span failed. It is the first to go when memory runs short.
-func (in *intake) keepDetail(p *pane, rec *record, d *spanData) int64 {
-	if in.thin {
-		p.losses.Dropped++
-		in.tally.Dropped++
-		return 0
-	}
-	e := detail{
-		err:       strings.Clone(cut(d.errorName(), maxError)),
-		exception: strings.Clone(cut(d.errorText(), maxException)),
-	}
-	p.details = append(p.details, e)
-	rec.detail = uint32(len(p.details))
-	return int64(len(e.err)+len(e.exception)) + 48
-}
-
 // Reasons for which records are refused.
 const (
 	whyNoService = "resource has no service.name"
@@ -280,4 +157,12 @@ func (d *spanData) invalid() string {
 		return whyNoSpan
 	}
 	return ""
+}
+
+// shardOf spreads traces. Trace ids are random, in their last bytes at least.
+func shardOf(trace [2]uint64) int { return int(traceHash(trace) >> 60) }
+
+func traceHash(trace [2]uint64) uint64 {
+	const mix = 0x9e3779b97f4a7c15
+	return (trace[0] ^ trace[1]) * mix
 }

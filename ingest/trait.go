@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"strings"
 	"unicode/utf8"
 )
@@ -45,13 +44,11 @@ type valueSet struct {
 // valueSetBytes is the estimated memory of one.
 const valueSetBytes = 8*maxPaneValues + 100
 
-var valueSeed = maphash.MakeSeed()
-
 func (v *valueSet) add(value []byte) {
 	if v.over {
 		return
 	}
-	h := maphash.Bytes(valueSeed, value)
+	h := hashOf(value)
 	for _, have := range v.hashes {
 		if have == h {
 			return
@@ -64,7 +61,7 @@ func (v *valueSet) add(value []byte) {
 
 // number finds or adds a combination, whose text may be changed.
 func (t *traits) number(text []byte) (number uint32, added int64) {
-	if k, ok := t.numbers[string(text)]; ok {
+	if k, ok := t.find(hashOf(text), text); ok {
 		return k, 0
 	}
 	kept, more := t.strip(text)

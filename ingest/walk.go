@@ -17,19 +17,15 @@ func (a *Aggregator) Traces(td ptrace.Traces) (Refusal, error) {
 		return Refusal{}, err
 	}
 	for _, rs := range td.ResourceSpans().All() {
-		r := in.walkResource(rs.Resource())
+		r := in.stage.use(in.walkResource(rs.Resource()))
 		for _, ss := range rs.ScopeSpans().All() {
 			for _, span := range ss.Spans().All() {
-				if r == nil {
-					in.refuse(whyNoService, uint64(span.EndTimestamp()))
-					continue
-				}
 				in.data.read(span, in.a.keys)
 				in.span(r, &in.data)
 			}
 		}
-		in.release(r)
 	}
+	in.commit()
 	return in.end(), nil
 }
 
