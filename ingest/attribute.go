@@ -11,6 +11,7 @@ import (
 type attributeKind struct {
 	field field
 	trait uint16 // number of a name whose values may tell requests apart; 0: they do not
+	key   string // the name itself, where it is remembered
 }
 
 // maxAttributeKeys bounds the names remembered. Beyond it names mean what they mean,
@@ -50,6 +51,7 @@ func (k *attributeKeys) learn(key string) attributeKind {
 		return have
 	}
 	key = strings.Clone(key)
+	kind.key = key
 	if kind.field == fieldOther && mayTell(key) {
 		kind.trait = uint16(len(k.traits))
 		k.traits = append(k.traits, key)
@@ -58,6 +60,28 @@ func (k *attributeKeys) learn(key string) attributeKind {
 	next[key] = kind
 	k.known.Store(&next)
 	return kind
+}
+
+// keyCache remembers what a few names mean. It belongs to one goroutine.
+type keyCache [256]attributeKind
+
+func (c *keyCache) kind(all *attributeKeys, key string) attributeKind {
+	e := &c[keySlot(key)]
+	if e.key != key || key == "" {
+		*e = all.kind(key)
+	}
+	return *e
+}
+
+// keySlot spreads names by their lengths and their ends, where they differ.
+func keySlot(key string) uint8 {
+	n := len(key)
+	if n < 4 {
+		return uint8(n)
+	}
+	const mix = 0x9e3779b1
+	tail := uint32(key[n-1]) | uint32(key[n-2])<<8 | uint32(key[n-4])<<16 | uint32(key[n/2])<<24
+	return uint8((tail ^ uint32(n)<<4) * mix >> 24)
 }
 
 // names gives the names of traits by number.

@@ -66,32 +66,43 @@ type intake struct {
 	scratch []byte
 	pairs   []attribute // of the data point at work
 	data    spanData
+	keys    keyCache
+	numbers []byte // of the decoder
 	stage   stage
 }
 
 // begin starts a request of about n records, or says that there is no room.
 func (a *Aggregator) begin(n int) (*intake, error) {
-	pending := a.pending.Load()
-	if limit := a.opt.MaxPendingBytes; pending >= limit || pending > 0 && pending+int64(n)*recordBytes > limit {
-		a.mu.Lock()
-		a.stats.Overloaded++
-		a.mu.Unlock()
-		return nil, ErrOverloaded
+	if !a.room(n) {
+		return nil, a.overloaded()
 	}
 	in, ok := a.intakes.Get().(*intake)
 	if !ok {
 		in = &intake{a: a, last: firstIndex}
 	}
 	in.ceiling = a.opt.Ceiling().UnixNano()
-	in.thin = pending > a.opt.MaxPendingBytes/4*3
+	in.thin = a.pending.Load() > a.opt.MaxPendingBytes/4*3
 	return in, nil
+}
+
+// room says whether n more records fit into the memory allowed. One request always does.
+func (a *Aggregator) room(n int) bool {
+	pending, limit := a.pending.Load(), a.opt.MaxPendingBytes
+	return pending < limit && (pending <= 0 || pending+int64(n)*recordBytes <= limit)
+}
+
+func (a *Aggregator) overloaded() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stats.Overloaded++
+	return ErrOverloaded
 }
 
 // done gives the intake back for the next request.
 func (in *intake) done() {
 	in.stage.reset()
 	in.tally, in.lost, in.maxTime, in.last, in.bytes = Stats{}, 0, 0, firstIndex, 0
-	in.data = spanData{traits: in.data.traits[:0]}
+	in.data.clear()
 	in.a.intakes.Put(in)
 }
 

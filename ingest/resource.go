@@ -196,8 +196,9 @@ type resource struct {
 	// dropped are the keys of traits that the service has too many values of.
 	dropped atomic.Pointer[keySet]
 
-	users int   // requests at work on it
-	last  int64 // index of the last window it has data in
+	forms []string // how it was written, as keys of resources.forms
+	users int      // requests at work on it
+	last  int64    // index of the last window it has data in
 }
 
 // resourceBytes is the estimated memory of one resource.
@@ -212,6 +213,7 @@ type resources struct {
 	list  []*resource // by number
 	free  []uint32
 
+	forms        map[string]*resource // by the bytes of a message
 	services     map[unship.Service]*serviceNumber
 	freeServices []uint32
 }
@@ -223,7 +225,7 @@ type serviceNumber struct {
 }
 
 func newResources(pending *atomic.Int64) *resources {
-	return &resources{pending: pending, known: map[identity]*resource{}, services: map[unship.Service]*serviceNumber{}}
+	return &resources{pending: pending, known: map[identity]*resource{}, forms: map[string]*resource{}, services: map[unship.Service]*serviceNumber{}}
 }
 
 // use finds or adds a resource. It stays until done is called, and after that
@@ -241,6 +243,40 @@ func (t *resources) use(d *resourceData) (*resource, error) {
 	}
 	r.users++
 	return r, nil
+}
+
+// maxForms is how many ways of writing one resource are remembered: with traces,
+// metrics and logs it comes from different exporters.
+const (
+	maxForms     = 4
+	maxFormBytes = 4 << 10
+)
+
+// formBytes is the estimated memory of a form.
+func formBytes[T string | []byte](message T) int64 { return int64(len(message)) + 64 }
+
+// recall finds a resource by the bytes of its message, nil if they are new, and uses it.
+func (t *resources) recall(message []byte) *resource {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.forms[string(message)]
+	if r != nil {
+		r.users++
+	}
+	return r
+}
+
+// note remembers how a resource, which must be in use, was written.
+func (t *resources) note(message []byte, r *resource) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(message) > maxFormBytes || len(r.forms) >= maxForms || t.forms[string(message)] != nil {
+		return
+	}
+	form := string(message)
+	r.forms = append(r.forms, form)
+	t.forms[form] = r
+	t.pending.Add(formBytes(form))
 }
 
 func (t *resources) add(id identity) *resource {
@@ -300,6 +336,10 @@ func (t *resources) forget(before int64) {
 		}
 		delete(t.known, r.identity)
 		t.discharge(r.release.Service)
+		for _, form := range r.forms {
+			t.pending.Add(-formBytes(form))
+			delete(t.forms, form)
+		}
 		t.list[number] = nil
 		t.free = append(t.free, uint32(number))
 		t.pending.Add(-resourceBytes)

@@ -145,6 +145,14 @@ const (
 	kindConsumer
 )
 
+// kindNumbered reads a kind; what OTLP does not know is as good as unspecified.
+func kindNumbered(n int32) kind {
+	if n < 0 || n > int32(kindConsumer) {
+		return kindUnspecified
+	}
+	return kind(n)
+}
+
 func (k kind) isEntry() bool { return k == kindServer || k == kindConsumer }
 func (k kind) isCall() bool  { return k == kindClient || k == kindProducer }
 
@@ -173,6 +181,9 @@ type spanData struct {
 	traits     []trait // of a request
 }
 
+// clear empties the span, and keeps the room for traits.
+func (d *spanData) clear() { *d = spanData{traits: d.traits[:0]} }
+
 // grpcResult sorts the gRPC status codes by whose mistake they tell of, as the
 // semantic conventions do for servers. The two they leave open go where their
 // HTTP equals are: RESOURCE_EXHAUSTED (429), ABORTED (409). CANCELLED is
@@ -190,6 +201,18 @@ func grpcResult(code string) result {
 	return succeeded
 }
 
+// statusCode reads an HTTP status; 0 if it is none.
+func statusCode(text string) int {
+	if text == "" {
+		return 0
+	}
+	code, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return code
+}
+
 // result says what became of a request or a call. An error status counts as
 // failed whatever the code: who set it knew more. Codes tell of servers only
 // where the status is unset, and of clients only the server's failure: what
@@ -198,8 +221,7 @@ func (d *spanData) result() result {
 	if d.failed {
 		return failed
 	}
-	code, _ := strconv.Atoi(d.fields[httpStatus])
-	switch {
+	switch code := statusCode(d.fields[httpStatus]); {
 	case code >= 500 && code <= 599:
 		return failed
 	case code >= 400 && code <= 499 && d.kind == kindServer:

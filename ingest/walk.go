@@ -156,12 +156,8 @@ func (d *spanData) readException(s ptrace.Span) {
 	}
 }
 
-// kindOf reads a span's kind; what OTLP does not know is as good as unspecified.
 func kindOf(k ptrace.SpanKind) kind {
-	if k < 0 || k > ptrace.SpanKindConsumer {
-		return kindUnspecified
-	}
-	return kind(k)
+	return kindNumbered(int32(k))
 }
 
 func words(id pcommon.TraceID) [2]uint64 {

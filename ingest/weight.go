@@ -37,21 +37,26 @@ func (d *spanData) weight() weight {
 		return w
 	}
 	f := &d.fields
-	if p, err := strconv.ParseFloat(f[samplingProbability], 64); err == nil {
-		return weightOf(p)
-	}
-	if f[samplingThreshold] != "" {
+	switch {
+	case f[samplingProbability] != "":
+		return weightOf(number(f[samplingProbability]))
+	case f[samplingThreshold] != "":
 		return thresholdWeight(f[samplingThreshold])
-	}
-	if f[samplerType] == "probabilistic" {
-		if p, err := strconv.ParseFloat(f[samplerParam], 64); err == nil {
-			return weightOf(p)
-		}
-	}
-	if n, err := strconv.ParseFloat(f[sampleRate], 64); err == nil && n >= 1 {
-		return weightOf(1 / n)
+	case f[samplerType] == "probabilistic":
+		return weightOf(number(f[samplerParam]))
+	case f[sampleRate] != "":
+		return weightOf(1 / number(f[sampleRate]))
 	}
 	return 0
+}
+
+// number reads a number; 0 if it is none.
+func number(text string) float64 {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // traceStateWeight finds the vendor key "ot" of a W3C tracestate.

@@ -39,7 +39,7 @@ const (
 	Logs
 )
 
-// The messages on the way from a request to its attribute values.
+// The messages on the way from a request to its attribute values, and the other ones.
 const (
 	resourceSpans Message = iota + 10
 	resourceMetrics
@@ -67,6 +67,10 @@ const (
 	anyValue
 	arrayValue
 	keyValueList
+	entityRef
+	status
+	buckets
+	valueAtQuantile
 )
 
 // inside gives the message that a field holds, 0 if nothing in it nests.
@@ -84,6 +88,9 @@ func inside(m Message, field protowire.Number) Message {
 		}
 		return pick(field, 2, scopeSpans+m-resourceSpans)
 	case resource:
+		if field == 3 {
+			return entityRef
+		}
 		return pick(field, 1, keyValue)
 	case scope:
 		return pick(field, 3, keyValue)
@@ -117,6 +124,8 @@ func insideRecord(m Message, field protowire.Number) Message {
 		return event
 	case m == span && field == 13:
 		return spanLink
+	case m == span && field == 15:
+		return status
 	case m == logRecord && field == 5:
 		return anyValue
 	}
@@ -140,8 +149,11 @@ func insideMetric(m Message, field protowire.Number) Message {
 	case gaugeOrSum, histogram, exponential, summary:
 		return pick(field, 1, numberPoint+m-gaugeOrSum)
 	case numberPoint, summaryPoint, exemplar:
-		if field == 5 && m == numberPoint {
+		switch {
+		case field == 5 && m == numberPoint:
 			return exemplar
+		case field == 6 && m == summaryPoint:
+			return valueAtQuantile
 		}
 		return pick(field, 7, keyValue)
 	case histogramPoint:
@@ -150,7 +162,10 @@ func insideMetric(m Message, field protowire.Number) Message {
 		}
 		return pick(field, 9, keyValue)
 	case exponentialPoint:
-		if field == 11 {
+		switch field {
+		case 8, 9:
+			return buckets
+		case 11:
 			return exemplar
 		}
 		return pick(field, 1, keyValue)

@@ -1,0 +1,298 @@
+package ingest
+
+import (
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/protobuf/encoding/protowire"
+	"pgregory.net/rapid"
+
+	"unship.dev"
+	"unship.dev/ingest/otlp/wire"
+)
+
+// outcome is all that a request leaves behind.
+type outcome struct {
+	Malformed bool
+	Refusal   Refusal
+	Stats     Stats
+	Ticks     []unship.Tick
+}
+
+// byOracle takes a request by way of pdata.
+func byOracle(t testing.TB, message []byte) (o outcome) {
+	a := newAggregator(t)
+	req := ptraceotlp.NewExportRequest()
+	if wire.CheckDepth(wire.Traces, message) != nil || req.UnmarshalProto(message) != nil {
+		return outcome{Malformed: true}
+	}
+	var err error
+	if o.Refusal, err = a.Traces(req.Traces()); err != nil {
+		t.Fatal(err)
+	}
+	return o.finish(a)
+}
+
+func byDecoder(t testing.TB, message []byte) (o outcome) {
+	a := newAggregator(t)
+	var err error
+	o.Refusal, err = a.TracesProto(message)
+	if errors.Is(err, ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+		if ticks, s := a.Flush(), a.Stats(); len(ticks) > 0 || s.Spans+s.Future > 0 || len(s.Invalid) > 0 {
+			t.Errorf("something of a malformed request was taken: %+v, %+v", ticks, s)
+		}
+		return outcome{Malformed: true}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.finish(a)
+}
+
+func (o outcome) finish(a *Aggregator) outcome {
+	o.Ticks, o.Stats = a.Flush(), a.Stats()
+	o.Stats.PendingBytes = 0 // the decoder remembers how resources are written
+	return o
+}
+
+func checkSame(t testing.TB, message []byte) {
+	t.Helper()
+	if diff := cmp.Diff(byOracle(t, message), byDecoder(t, message)); diff != "" {
+		t.Errorf("%s\n%s", hex.EncodeToString(message), diff)
+	}
+}
+
+func marshal(t testing.TB, td ptrace.Traces) []byte {
+	t.Helper()
+	b, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestTheDecoderGivesWhatPdataGives(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		td := ptrace.NewTraces()
+		for _, s := range drawSpans(rt) {
+			s.put(t, td)
+		}
+		checkSame(t, marshal(t, td))
+	})
+}
+
+// rich is one span with all that OTLP allows.
+func rich(t testing.TB) ptrace.Traces {
+	second := good()
+	second.id = 2
+	td := traces(t, good(), second)
+	rs := td.ResourceSpans().At(0)
+	rs.SetSchemaUrl("https://example.org/schema")
+	rs.Resource().SetDroppedAttributesCount(1)
+	scope := rs.ScopeSpans().At(0).Scope()
+	scope.SetName("scope")
+	scope.SetVersion("1")
+	scope.Attributes().PutBool("b", true)
+	s := only(td)
+	s.Status().SetCode(ptrace.StatusCodeError)
+	s.Status().SetMessage("broke\nbadly")
+	s.TraceState().FromRaw("ot=th:8")
+	s.SetFlags(1)
+	s.SetDroppedEventsCount(3)
+	a := s.Attributes()
+	a.PutInt("http.response.status_code", 503)
+	a.PutDouble("sampling.probability", 0.5)
+	a.PutStr("http.request.method", "POST")
+	a.PutStr("http.route", "/orders/{id}")
+	a.PutInt("tenant.id", -7)
+	a.PutEmptyBytes("bytes").Append(1)
+	a.PutEmptyMap("map").PutEmptySlice("list").AppendEmpty().SetStr("x")
+	a.PutEmptySlice("rpc.method").AppendEmpty().SetEmptySlice().AppendEmpty().SetBool(true)
+	for range 2 {
+		e := s.Events().AppendEmpty()
+		e.SetName("exception")
+		e.SetTimestamp(stamp(0))
+		e.Attributes().PutStr("exception.type", "Broken")
+		e.Attributes().PutStr("exception.message", "badly")
+		e.Attributes().PutStr("exception.stacktrace", "at shop.Cart.add(Cart.java:7)")
+	}
+	l := s.Links().AppendEmpty()
+	l.SetTraceID(traceID(7))
+	l.SetSpanID(spanID(7))
+	l.SetFlags(1)
+	l.Attributes().PutStr("k", "v")
+	return td
+}
+
+func TestTheDecoderReadsEverything(t *testing.T) {
+	message := marshal(t, rich(t))
+	checkSame(t, message)
+	if o := byDecoder(t, message); o.Malformed || o.Stats.Spans != 2 {
+		t.Errorf("%+v, want two spans", o)
+	}
+	for n := range message { // cut anywhere
+		checkSame(t, message[:n])
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3_000 { // changed anywhere
+		b := append([]byte(nil), message...)
+		for range 1 + r.IntN(3) {
+			b[r.IntN(len(b))] = byte(r.Uint32())
+		}
+		checkSame(t, b)
+	}
+}
+
+// What SDKs do not write and protobuf allows.
+func TestTheDecoderReadsUnusualForms(t *testing.T) {
+	field := func(number protowire.Number, value []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), value)
+	}
+	attribute := func(key, v string) []byte {
+		return append(field(1, []byte(key)), field(2, field(1, []byte(v)))...)
+	}
+	join := func(parts ...[]byte) (all []byte) {
+		for _, p := range parts {
+			all = append(all, p...)
+		}
+		return all
+	}
+	var s []byte
+	{
+		td := marshal(t, traces(t, good()))
+		req := ptraceotlp.NewExportRequest()
+		if err := req.UnmarshalProto(td); err != nil {
+			t.Fatal(err)
+		}
+		r := wire.Reader{Rest: td}
+		for _, number := range []uint32{1, 2, 2} { // down to the span
+			for r.Next() && r.Field != number {
+			}
+			r = wire.Reader{Rest: r.Data}
+		}
+		s = r.Rest
+	}
+	name, version := field(1, attribute("service.name", "web")), field(1, attribute("service.version", "1"))
+	for what, message := range map[string][]byte{
+		"empty":                        {},
+		"nothing inside":               field(1, nil),
+		"scopes before the resource":   field(1, join(field(2, field(2, s)), field(1, name))),
+		"a resource in two parts":      field(1, join(field(1, name), field(2, field(2, s)), field(1, version))),
+		"the old number of scopes":     field(1, join(field(1, name), field(1000, field(2, s)))),
+		"both numbers of scopes":       field(1, join(field(1, name), field(1000, field(2, s)), field(2, field(2, join(s, field(5, []byte("new"))))))),
+		"a field twice":                field(1, join(field(1, name), field(2, field(2, join(s, field(5, []byte("new"))))))),
+		"a value twice":                field(1, join(field(1, field(1, join(attribute("service.name", "old"), field(2, field(1, []byte("new")))))), field(2, field(2, s)))),
+		"a value of two kinds":         field(1, join(field(1, field(1, join(field(1, []byte("service.name")), field(2, join(field(1, []byte("a")), []byte{2 << 3, 1}))))), field(2, field(2, s)))),
+		"a value before its key":       field(1, join(field(1, field(1, join(field(2, field(1, []byte("web"))), field(1, []byte("service.name"))))), field(2, field(2, s)))),
+		"an unknown field":             field(1, join(field(1, name), field(99, []byte("?")), field(2, field(2, join(s, field(77, nil)))))),
+		"a group in a status":          field(1, join(field(1, name), field(2, field(2, join(s, field(15, []byte{9<<3 | 3, 9<<3 | 4})))))),
+		"a group in a reference":       field(1, join(field(1, join(name, field(3, []byte{9<<3 | 3, 9<<3 | 4}))), field(2, field(2, s)))),
+		"an id of seven bytes":         field(1, join(field(1, name), field(2, field(2, join(s, field(4, make([]byte, 7))))))),
+		"an id of no bytes":            field(1, join(field(1, name), field(2, field(2, join(s, field(4, nil)))))),
+		"a link to an id of two bytes": field(1, join(field(1, name), field(2, field(2, join(s, field(13, field(2, make([]byte, 2)))))))),
+		"a kind beyond":                field(1, join(field(1, name), field(2, field(2, join(s, []byte{6 << 3, 77}))))),
+		"another kind":                 field(1, join(field(1, name), field(2, field(2, join(s, field(9, attribute("tenant.id", "x")), []byte{6 << 3, 3, 6 << 3, 2}))))),
+		"no text":                      field(1, join(field(1, name), field(2, field(2, join(s, field(9, attribute("tenant.id", "\xff"))))))),
+	} {
+		t.Run(what, func(t *testing.T) { checkSame(t, message) })
+	}
+}
+
+func TestMalformedIsRefusedWhole(t *testing.T) {
+	a := newAggregator(t)
+	message := append(marshal(t, traces(t, good())), 0xff)
+	if _, err := a.TracesProto(message); !errors.Is(err, ErrMalformed) {
+		t.Errorf("%v, want %v", err, ErrMalformed)
+	}
+	if got := a.Flush(); len(got) != 0 {
+		t.Errorf("%+v was taken", got)
+	}
+}
+
+func TestTheDecoderSaysWhenMemoryIsFull(t *testing.T) {
+	a := newAggregator(t, func(o *Options) { o.MaxPendingBytes = 1 << 20 })
+	message := marshal(t, payload(0, 512))
+	var refused int
+	for range 100 {
+		if _, err := a.TracesProto(message); errors.Is(err, ErrOverloaded) {
+			refused++
+		}
+	}
+	s := a.Stats()
+	if refused == 0 || s.Overloaded != uint64(refused) || s.PendingBytes > 3<<19 {
+		t.Errorf("%d refused, %d counted, %d bytes pending", refused, s.Overloaded, s.PendingBytes)
+	}
+	var counted uint64
+	for _, tick := range a.Flush() {
+		for _, w := range tick.Windows {
+			for _, op := range w.Operations {
+				counted += op.Requests
+			}
+		}
+	}
+	if s = a.Stats(); s.Spans != 512 || counted != 171 {
+		t.Errorf("%d spans and %d requests, want the 512 and 171 of one batch that was sent again and again", s.Spans, counted)
+	}
+}
+
+func TestTheDecoderAllocatesNothing(t *testing.T) {
+	a := newAggregator(t, func(o *Options) { o.MaxPendingBytes = 1 << 40 })
+	message := marshal(t, payload(0, 512))
+	per := testing.AllocsPerRun(200, func() {
+		if _, err := a.TracesProto(message); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if per > 16 { // the panes grow
+		t.Errorf("%v allocations for 512 spans, want hardly any", per)
+	}
+}
+
+func FuzzTracesProto(f *testing.F) {
+	f.Add(marshal(f, rich(f)))
+	f.Add(marshal(f, traces(f, shop()...)))
+	f.Add(marshal(f, payload(1, 5)))
+	f.Fuzz(func(t *testing.T, message []byte) { checkSame(t, message) })
+}
+
+// BenchmarkTracesProto is the whole way of spans: bytes to windows.
+func BenchmarkTracesProto(b *testing.B) {
+	const batches, spans = 400, 512
+	var all [][]byte
+	size := 0
+	for i := range batches {
+		all = append(all, marshal(b, payload(i, spans)))
+		size += len(all[i])
+	}
+	opt := testOptions()
+	opt.Ceiling = func() time.Time { return epoch.Add(1000 * time.Hour) }
+	a, err := New(opt)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	begin, n := cpu(b), 0
+	for b.Loop() {
+		if n > 0 && n%batches == 0 { // the same payload again would be duplicates
+			a.Flush()
+			a, _ = New(opt)
+		}
+		if _, err := a.TracesProto(all[n%batches]); err != nil {
+			b.Fatal(err)
+		}
+		if n%50 == 49 {
+			a.Take()
+		}
+		n++
+	}
+	a.Flush()
+	b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*spans), "CPU-ns/span")
+	b.ReportMetric(float64(size)/batches/spans, "B/span")
+}
