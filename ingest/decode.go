@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"encoding/binary"
-	"errors"
 	"math"
 	"strconv"
 	"unsafe"
@@ -10,12 +9,10 @@ import (
 	"unship.dev/ingest/otlp/wire"
 )
 
-// ErrMalformed says that a message is no OTLP request. Nothing of it was taken.
-var ErrMalformed = errors.New("malformed: the message is no OTLP request in protobuf")
-
 // TracesProto takes an ExportTraceServiceRequest in protobuf, and gives what Traces
 // gives for the same request decoded by pdata. It walks the bytes once, and keeps
-// nothing of them. The error is ErrMalformed, wire.ErrTooDeep, ErrOverloaded or nil.
+// nothing of them. The error is wire.ErrMalformed, wire.ErrTooDeep, ErrOverloaded or
+// nil; then nothing of the request was taken.
 func (a *Aggregator) TracesProto(message []byte) (Refusal, error) {
 	in, err := a.begin(0)
 	if err != nil {
@@ -48,7 +45,7 @@ type decoder struct {
 // ends says whether a message was well-formed to its end.
 func (d *decoder) ends(r *wire.Reader) {
 	if r.Bad && d.err == nil {
-		d.err = ErrMalformed
+		d.err = wire.ErrMalformed
 	}
 }
 

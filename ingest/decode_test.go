@@ -43,7 +43,7 @@ func byDecoder(t testing.TB, message []byte) (o outcome) {
 	a := newAggregator(t)
 	var err error
 	o.Refusal, err = a.TracesProto(message)
-	if errors.Is(err, ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+	if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
 		if ticks, s := a.Flush(), a.Stats(); len(ticks) > 0 || s.Spans+s.Future > 0 || len(s.Invalid) > 0 {
 			t.Errorf("something of a malformed request was taken: %+v, %+v", ticks, s)
 		}
@@ -207,8 +207,8 @@ func TestTheDecoderReadsUnusualForms(t *testing.T) {
 func TestMalformedIsRefusedWhole(t *testing.T) {
 	a := newAggregator(t)
 	message := append(marshal(t, traces(t, good())), 0xff)
-	if _, err := a.TracesProto(message); !errors.Is(err, ErrMalformed) {
-		t.Errorf("%v, want %v", err, ErrMalformed)
+	if _, err := a.TracesProto(message); !errors.Is(err, wire.ErrMalformed) {
+		t.Errorf("%v, want %v", err, wire.ErrMalformed)
 	}
 	if got := a.Flush(); len(got) != 0 {
 		t.Errorf("%+v was taken", got)

@@ -146,10 +146,10 @@ func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte
 	if !ok {
 		return nil, fmt.Errorf("%w: signal %d is unknown", errMalformed, signal)
 	}
-	if err := x.decode(encoding, body); err != nil {
+	refused, err := x.consume(signal, encoding, body, to)
+	if errors.Is(err, errMalformed) || errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
 		return nil, fmt.Errorf("%w: %s as %s: %w", errMalformed, signal, encoding, err)
 	}
-	refused, err := x.take()
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +160,17 @@ func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte
 		return x.response.MarshalJSON()
 	}
 	return x.response.MarshalProto()
+}
+
+// consume hands the request over: as it is where the consumer reads it by itself.
+func (x exchange) consume(signal Signal, encoding Encoding, body []byte, to Consumer) (ingest.Refusal, error) {
+	if signal == Traces && encoding == Protobuf {
+		return to.TracesProto(body)
+	}
+	if err := x.decode(encoding, body); err != nil {
+		return ingest.Refusal{}, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return x.take()
 }
 
 // decode reads the request. The decoder is not ours: should it panic on some

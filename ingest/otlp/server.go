@@ -3,7 +3,7 @@
 //
 // In come OTLP 1.x requests: protobuf over gRPC; protobuf or JSON over HTTP
 // (/v1/traces, /v1/metrics, /v1/logs), gzip or zstd compressed or plain. A
-// request is decoded, consumed, written to the [Journal], then answered. What
+// request is decoded (traces in protobuf by the consumer itself), consumed, written to the [Journal], then answered. What
 // can be sent again is answered as retryable, what never will be accepted is
 // not; records refused for good are a partial success.
 //
@@ -37,6 +37,8 @@ import (
 // that nothing was taken; ingest.ErrOverloaded that it should be sent again.
 type Consumer interface {
 	Traces(ptrace.Traces) (ingest.Refusal, error)
+	// TracesProto takes a request in protobuf; malformed ones are wire.ErrMalformed or wire.ErrTooDeep.
+	TracesProto([]byte) (ingest.Refusal, error)
 	Metrics(pmetric.Metrics) (ingest.Refusal, error)
 	Logs(plog.Logs) (ingest.Refusal, error)
 }

@@ -28,6 +28,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"unship.dev/ingest"
+	"unship.dev/ingest/otlp/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,6 +52,16 @@ func (s *sink) take(n int, to *int) (ingest.Refusal, error) {
 
 func (s *sink) Traces(d ptrace.Traces) (ingest.Refusal, error) {
 	return s.take(d.SpanCount(), &s.spans)
+}
+func (s *sink) TracesProto(b []byte) (ingest.Refusal, error) {
+	req := ptraceotlp.NewExportRequest()
+	if err := wire.CheckDepth(wire.Traces, b); err != nil {
+		return ingest.Refusal{}, err
+	}
+	if req.UnmarshalProto(b) != nil {
+		return ingest.Refusal{}, wire.ErrMalformed
+	}
+	return s.Traces(req.Traces())
 }
 func (s *sink) Metrics(d pmetric.Metrics) (ingest.Refusal, error) {
 	return s.take(d.DataPointCount(), &s.points)
@@ -317,6 +328,8 @@ type slow struct {
 	*sink
 	entered, leave chan struct{}
 }
+
+func (s slow) TracesProto([]byte) (ingest.Refusal, error) { return s.Traces(ptrace.NewTraces()) }
 
 func (s slow) Traces(d ptrace.Traces) (ingest.Refusal, error) {
 	close(s.entered)

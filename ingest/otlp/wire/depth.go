@@ -20,8 +20,9 @@ const MaxDepth = 64
 // ErrTooDeep says that values are nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("attribute values are nested more than 64 deep")
 
-// ErrMalformed says that a message is no OTLP: it could be read in two ways.
-var ErrMalformed = errors.New("the message is no well-formed protobuf, or has groups, which OTLP has not")
+// ErrMalformed says that a message is no OTLP: bytes of no field, a field of another
+// type, an id of another length; or bytes that could be read in two ways.
+var ErrMalformed = errors.New("the message is no well-formed OTLP in protobuf")
 
 // ErrNoJSON says that a body with many brackets is not JSON, or nested beyond any use.
 var ErrNoJSON = errors.New("the body is not valid JSON, or is nested more than 10000 deep")
