@@ -35,6 +35,9 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
 		a.Judgements = append(a.Judgements, j)
 		if j.Done {
+			if j.Verdict == unship.Healthy {
+				w.teachWarmth()
+			}
 			d.close(w)
 		}
 	}

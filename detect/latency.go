@@ -3,7 +3,6 @@ package detect
 import (
 	"math"
 	"slices"
-	"time"
 
 	"unship.dev"
 )
@@ -16,9 +15,6 @@ const (
 	minDurations = 30  // fewer give no threshold
 	forgetting   = .97 // a window, of the past that sets the thresholds
 	bucketRatio  = 1.0442737824274138
-	warmth       = 60 * time.Second
-	warmupBound  = 4.5  // a young instance may be 1 + 4.5·exp(−age/60 s) times slower
-	warmEnough   = 1.09 // two buckets: from here on all quantiles are compared
 	blockWindows = 3
 	recentBlocks = 20
 	oldWindows   = 60
@@ -32,6 +28,7 @@ type latency struct {
 	past   sketch
 	limits [thresholds]int16
 	known  bool
+	middle float64          // mean bucket of the past
 	window unship.Histogram // the baseline's durations of the present window
 	blocks []block
 }
@@ -69,6 +66,15 @@ func (s *sketch) add(h unship.Histogram) {
 		s.weight[b.Index-s.base] += float64(b.Count)
 		s.total += float64(b.Count)
 	}
+}
+
+// middle is the mean bucket: the mean of the durations' logarithms, in buckets.
+func (s *sketch) middle() float64 {
+	sum := 0.0
+	for i, w := range s.weight {
+		sum += w * float64(int(s.base)+i)
+	}
+	return sum / math.Max(s.total, 1e-12)
 }
 
 // limits gives the thresholds; false with too little data.
@@ -134,6 +140,7 @@ func (l *latency) close(t, history int32) {
 	l.past.decay(forgetting)
 	l.past.add(l.window)
 	l.limits, l.known = l.past.limits()
+	l.middle = l.past.middle()
 	at := t - t%blockWindows
 	if k := len(l.blocks); k == 0 || l.blocks[k-1].at != at {
 		l.blocks = append(l.blocks, block{at: at, len: blockWindows})
@@ -219,22 +226,6 @@ func (y *yardstick) slow(h unship.Histogram, n *[counts]uint64) (lat uint8) {
 		n[countP50+k] = h.Above(limit)
 	}
 	return y.lat
-}
-
-// warmup gives how many times slower an instance of this age may be.
-func warmup(age time.Duration) float64 {
-	return 1 + warmupBound*math.Exp(-float64(age)/float64(warmth))
-}
-
-// allowance gives by how many buckets the thresholds of an instance are raised
-// and which of them are compared.
-func allowance(age time.Duration) (buckets int16, lat uint8) {
-	g := warmup(age)
-	b := math.Log(g) / math.Log(bucketRatio)
-	if g > warmEnough {
-		return int16(math.Ceil(b - 1e-9)), latTail
-	}
-	return int16(math.Floor(b + .5)), latAll
 }
 
 // toleratedBuckets is the tolerated slowdown in buckets, at least one.

@@ -59,6 +59,13 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	i := s.instance(w, t, d.opt.Instances)
 	// Who serves in the first minute is no younger than anybody else known.
 	i.settled = i.settled || i.first <= 1+int32(time.Minute/d.opt.Window)
+	switch {
+	case i.settled:
+	case i.warming == nil:
+		i.warmness, i.warming = d.warmth(s), &warming{}
+	case !i.warming.filed && i.minute(t, d.opt.Window) > 0 && i.minute(t, d.opt.Window) <= warmBins && !s.candidate(i.version):
+		s.file(i, d.opt.Window)
+	}
 	var mine *watch
 	for _, x := range s.watches {
 		if x.release.Version == i.version {
@@ -86,7 +93,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	l := s.units[u].lat
 	s.units[u].requests += p.Requests
 	h, ok := l.durations(p)
-	raise, lat := allowance(time.Duration(min(i.age(t), 1<<20)) * d.opt.Window)
+	raise, lat := i.allowance(t, d.opt.Window)
 	y := [counts]uint64{countFailedHere: p.FailedHere, countFailed: p.Failed, countRejected: p.Rejected}
 	tolerated := int16(0)
 	if mine != nil {
@@ -96,6 +103,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	seen := uint8(latNone)
 	if ok {
 		seen = limits.slow(h, &y)
+		s.warm(i, h, l, t, d.opt.Window)
 	}
 	c := i.open(u, t)
 	c.add(p.Requests, y)

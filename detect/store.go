@@ -117,6 +117,8 @@ type instance struct {
 	heard       []loadCell // windows in which it was heard of at all, with its requests
 	events      [][]int32  // by event: windows that show it
 	metrics     []gauge
+	warmness    warmness // how much slower it may be when it starts
+	warming     *warming // nil of settled ones
 }
 
 func (i *instance) at(unit int, t int32) *cell {
@@ -186,6 +188,7 @@ type service struct {
 	events    []*event
 	eventOf   map[eventKey]int
 	metrics   []*metric
+	warmups   []*warming // the latest starts that teach
 	metricOf  map[metricKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
