@@ -198,7 +198,7 @@ func seenEnough(ds []unship.Detectable) bool {
 // detectable gives the smallest changes that would have been seen by now.
 func (d *Detector) detectable(w *watch, t int32) (out []unship.Detectable) {
 	for _, e := range w.streams() {
-		if e.single || e.again || e.signal.kind != unship.SignalErrorRatio && (!e.signal.latency() || e.signal.count != countP50) {
+		if e.single || e.again || !e.signal.told() {
 			continue
 		}
 		b, _, n := e.rates()

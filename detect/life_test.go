@@ -163,6 +163,21 @@ func TestLittleTrafficIsInconclusive(t *testing.T) {
 	}
 }
 
+func TestWhatWouldHaveBeenSeenIsToldBySignal(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(9)
+	s.canary("cart", simStart, 2)
+	told := map[unship.Signal]unship.Detectable{}
+	for _, x := range s.run(t)["cart"].last.Detectable {
+		told[x.Signal] = x
+	}
+	for _, k := range []unship.Signal{unship.SignalErrorRatio, unship.SignalRejectionRatio, unship.SignalSelfDuration} {
+		if x := told[k]; x.Change <= x.Baseline || x.Change > 30*x.Baseline {
+			t.Errorf("%s: %+v; want a change beyond the baseline that is within reach", k, x)
+		}
+	}
+}
+
 func TestDismissEndsTheWatch(t *testing.T) {
 	t.Parallel()
 	s := newSimulation(3)

@@ -26,6 +26,12 @@ type signal struct {
 // latency says that the signal counts slow requests.
 func (s *signal) latency() bool { return !s.calls && s.near == nowhere && s.count >= countP50 }
 
+// told says that people are told which change of the signal would have been
+// seen: failures, rejections and the middle of the durations.
+func (s *signal) told() bool {
+	return s.kind == unship.SignalErrorRatio || s.kind == unship.SignalRejectionRatio || s.latency() && s.count == countP50
+}
+
 // of gives the bad and all requests of a cell, none where the signal is not to be had.
 func (s *signal) of(c *cell) (bad, all int) {
 	if s.whether != nil {
