@@ -125,11 +125,41 @@ func (s *Shift) drift() float64 {
 	if s.sd == 0 || s.b+s.n <= 0 {
 		return 0
 	}
+	share := s.n / (s.b + s.n)
+	if s.sd*s.sd*(s.a+s.x)*share*(1-share) > fineDrift {
+		return s.peak()
+	}
 	l := newSum()
 	for j, z := range s.nodes {
 		l.add(s.logV[j] + s.ratio(s.x, s.n, s.sd*z, math.Expm1(s.sd*z)))
 	}
 	return l.log()
+}
+
+// fineDrift is the variance of drift, in units of what the counts leave open,
+// beyond which the likelihood is narrower than the nodes are apart.
+const fineDrift = 4
+
+// peak is the same by Laplace's method: the likelihood is concave in the log of
+// the rate, the prior normal, and their product nearly so where there are many
+// counts. The mode is found by Newton's method.
+func (s *Shift) peak() float64 {
+	v := s.sd * s.sd
+	eta := 0.0
+	if s.x > 0 && s.b > 0 {
+		eta = math.Log(s.x * s.b / (s.a * s.n))
+	}
+	curvature := 0.0
+	for range 30 {
+		p := s.n * math.Exp(eta) / (s.b + float64(s.n*math.Exp(eta)))
+		curvature = float64((s.a+s.x)*p*(1-p)) + 1/v
+		step := (s.x - float64((s.a+s.x)*p) - eta/v) / curvature
+		eta += math.Max(-1, math.Min(1, step))
+		if math.Abs(step) < 1e-9 {
+			break
+		}
+	}
+	return s.ratio(s.x, s.n, eta, math.Expm1(eta)) - eta*eta/(2*v) - math.Log(v*curvature)/2
 }
 
 // atRelease is the log of the mixture of ℓ over changes for the worse at the release.

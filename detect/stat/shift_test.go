@@ -167,3 +167,39 @@ func TestShiftWithoutData(t *testing.T) {
 		t.Errorf("no past: %v %v", s.LogA(), s.LogB())
 	}
 }
+
+// A wide drift must explain a small change however many counts there are: the
+// nodes of a coarse mixture would miss the likelihood's narrow peak.
+func TestManyCountsDoNotRefuteDrift(t *testing.T) {
+	for _, change := range []float64{1.05, 1.19, 1.3, 1.6} {
+		o := ShiftOptions{Phi: 1}
+		for range 100 {
+			o.PreX, o.PreN = append(o.PreX, 500), append(o.PreN, 1000)
+		}
+		s := NewShift(o)
+		for range 50 {
+			s.Add(500*change, 1000, .75)
+		}
+		if s.LogA() > 0 {
+			t.Errorf("×%.2f under a drift of .75: log A is %.1f; want no evidence", change, s.LogA())
+		}
+	}
+}
+
+// Both ways of integrating over the drift agree where the nodes are fine enough.
+func TestDriftByPeakAndByNodes(t *testing.T) {
+	l := lcg(11)
+	for range 50 {
+		o := ShiftOptions{Phi: 1.5}
+		for range 60 {
+			o.PreX, o.PreN = append(o.PreX, float64(l.n(9))), append(o.PreN, 400)
+		}
+		s := NewShift(o)
+		for range 12 {
+			s.Add(float64(2+l.n(9)), 400, .15)
+		}
+		if a, b := s.drift(), s.peak(); math.Abs(a-b) > .02 {
+			t.Errorf("by nodes %.4f, by peak %.4f; want the same within .02", a, b)
+		}
+	}
+}
