@@ -226,10 +226,9 @@ type shiftStream struct {
 	units    []int
 	slice    string
 	strata   []stratum
-	near     []neighbour // instead of strata, of what callers see
-	crossing *crossing   // instead of a shift: a comparison with other callers
-	event    int         // index of the event that it is about and 1; 0: none
-	fresh    bool        // the event is one that first came after the release began
+	crossing *crossing // instead of a shift: a comparison with other callers
+	event    int       // index of the event that it is about and 1; 0: none
+	fresh    bool      // the event is one that first came after the release began
 	single   bool
 	weight   float64
 	rates    []float64 // by stratum: bad requests before, per request

@@ -104,7 +104,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 // pastEvidence is what a stream of the comparison with the past tells.
 func (w *watch) pastEvidence(s *shiftStream) evidence {
 	e := evidence{
-		signal: s.signal, units: s.units, near: s.near, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
+		signal: s.signal, units: s.units, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
 		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: drift(s.signal, 0),
 	}
 	if c := s.crossing; c != nil {

@@ -17,25 +17,18 @@ type crossing struct {
 	totals []tally
 }
 
-// addNearPast adds the streams that neighbours feed after everything was replaced.
+// addNearPast adds the streams that neighbours feed after everything was
+// replaced. Callers that could not use its answers are none of them: with nothing
+// old left to answer them, a caller that breaks by itself soon after an innocent
+// release looks the same.
 func (p *past) addNearPast(d *Detector, sig *signal, h history) {
-	s := &shiftStream{signal: sig, weight: sig.weight}
 	switch sig.near {
-	case atCallers:
-		for _, n := range d.neighbours(p.w.svc, sig.near, anyPart, h) {
-			if !p.w.svc.near(n.svc.id, p.w) {
-				s.near = append(s.near, n)
-			}
-		}
-		if len(s.near) > 0 {
-			p.addStream(s, h)
-		}
 	case atCallees:
-		if s.crossing = p.newCrossing(d, sig, h); s.crossing != nil {
-			p.streams = append(p.streams, s)
+		if c := p.newCrossing(d, sig, h); c != nil {
+			p.streams = append(p.streams, &shiftStream{signal: sig, weight: sig.weight, crossing: c})
 		}
 	case unheard:
-		p.addStream(s, h)
+		p.addStream(&shiftStream{signal: sig, weight: sig.weight}, h)
 	}
 }
 
@@ -96,17 +89,9 @@ func (c *crossing) step(candidate string, t int32) {
 	c.proc.Close()
 }
 
-// but gives the parts of a relation without one version of the release's service.
-func but(version string) func(*relationPart) bool {
-	return func(p *relationPart) bool { return p.other != version }
-}
-
 // places is how many strata a stream has.
 func (s *shiftStream) places() int {
-	switch {
-	case s.near != nil:
-		return len(s.near)
-	case s.signal.near == unheard:
+	if s.signal.near == unheard {
 		return 1
 	}
 	return len(s.strata)
@@ -114,12 +99,7 @@ func (s *shiftStream) places() int {
 
 // historyOf gives bad and all requests of a stratum by window before the release.
 func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64) {
-	switch {
-	case s.near != nil:
-		x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
-		s.near[stratum].rel.spread(h, but(p.w.release.Version), x, n)
-		return x, n
-	case s.signal.near == unheard:
+	if s.signal.near == unheard {
 		return p.w.svc.lostBefore(h)
 	}
 	return p.before(s.signal, &s.strata[stratum], h)
@@ -127,11 +107,7 @@ func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64
 
 // countsOf gives the candidate's bad and all requests of a stratum in window t.
 func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]bool) (x, n float64) {
-	switch {
-	case s.near != nil:
-		all, bad := s.near[stratum].rel.between(history{t, t + 1}, of(p.w.release.Version))
-		return float64(bad), float64(all)
-	case s.signal.near == unheard:
+	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
 		return c.beyond(), float64(c.calls)
 	}

@@ -167,10 +167,10 @@ func (m *masker) quoted() bool {
 // closing finds the quote that ends a quoted text, or gives -1.
 func closing(s string, quote byte) int {
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\':
+		switch s[i] {
+		case '\\':
 			i++
-		case s[i] == quote:
+		case quote:
 			if i+1 == len(s) || classes[s[i+1]] != letter && classes[s[i+1]] != digit {
 				return i
 			}
