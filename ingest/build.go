@@ -39,7 +39,12 @@ type window struct {
 }
 
 func (b *builder) window(r *resource) *window {
-	key := windowKey{r.release, r.instance.ID}
+	w := b.windowOf(windowKey{r.release, r.instance.ID})
+	w.node, w.build = max(w.node, r.instance.Node), max(w.build, r.build)
+	return w
+}
+
+func (b *builder) windowOf(key windowKey) *window {
 	w := b.windows[key]
 	if w == nil {
 		w = &window{
@@ -49,7 +54,6 @@ func (b *builder) window(r *resource) *window {
 		}
 		b.windows[key] = w
 	}
-	w.node, w.build = max(w.node, r.instance.Node), max(w.build, r.build)
 	return w
 }
 
@@ -81,7 +85,7 @@ func (b *builder) addPart(p *part) {
 	}
 	for _, m := range p.pane.points {
 		w := b.window(j.resources[m.resource])
-		w.readings = append(w.readings, m.reading(&p.pane.names))
+		w.readings = append(w.readings, m.reading(p.pane))
 	}
 }
 
@@ -124,11 +128,12 @@ func addOperation(m map[string]*unship.Operation, op unship.Operation) {
 }
 
 func (b *builder) build() []unship.Window {
+	b.measure()
 	b.chooseRoots()
+	b.tellBlocks()
 	b.admit()
 	b.slice()
 	b.mineLogs()
-	b.measure()
 	var list []unship.Window
 	for key, w := range b.windows {
 		list = append(list, unship.Window{
@@ -151,8 +156,8 @@ func (b *builder) build() []unship.Window {
 
 // chooseRoots decides for each service whether the roots of traces that began
 // inside it are its requests. They are where nothing serves: a worker or a
-// scheduled job. Where a server or consumer span was seen within joinWindows
-// they are not.
+// scheduled job. Where a server or consumer span was seen within joinWindows, or
+// where metrics count requests, they are not.
 func (b *builder) chooseRoots() {
 	for key, w := range b.windows {
 		s := b.a.service(key.release.Service)
@@ -162,10 +167,15 @@ func (b *builder) chooseRoots() {
 		}
 	}
 	for key, w := range b.windows {
-		if b.a.service(key.release.Service).served <= b.index-joinWindows {
+		if !b.a.service(key.release.Service).serves(b.index) {
 			w.operations = w.roots
 		}
 	}
+}
+
+// serves says that a service is known to answer requests, by spans or by metrics.
+func (s *service) serves(index int64) bool {
+	return s.served > index-joinWindows || s.metering.metered(index)
 }
 
 // admit bounds the operations of each service. Those that have a place keep it;
@@ -204,7 +214,7 @@ func (b *builder) slice() {
 	for id, l := range b.lessons {
 		s := b.a.service(id)
 		lesson := &l.operations
-		if s.served <= b.index-joinWindows {
+		if !s.serves(b.index) {
 			lesson = &l.roots
 		}
 		for _, name := range s.learn(lesson, b.index) {

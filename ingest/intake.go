@@ -65,10 +65,13 @@ type intake struct {
 	bytes   int64
 	scratch []byte
 	pairs   []attribute // of the data point at work
-	data    spanData
-	keys    keyCache
-	numbers []byte // of the decoder
-	stage   stage
+	labels  labels
+	// durations of the requests that the data point at work counts
+	durations unship.Histogram
+	data      spanData
+	keys      keyCache
+	numbers   []byte // of the decoder
+	stage     stage
 }
 
 // begin starts a request of about n records, or says that there is no room.
@@ -105,6 +108,7 @@ func (in *intake) done() {
 	in.data.clear()
 	clear(in.data.traits[:cap(in.data.traits)]) // they, and the pairs, hold on to the request
 	clear(in.pairs[:cap(in.pairs)])
+	in.labels = labels{}
 	in.a.intakes.Put(in)
 }
 

@@ -106,13 +106,15 @@ func (in *intake) point(r *resource, d *pointData) {
 		return
 	}
 	in.tally.Points++
-	added := p.addPoint(r, d)
+	request, added := in.request(p, d)
+	added += in.addPoint(p, r, d, request)
 	for _, q := range d.quantiles {
 		if math.IsNaN(q.value) || math.IsInf(q.value, 0) {
 			continue // nothing was observed
 		}
 		named := append(slices.Clone(d.attributes), attribute{"quantile", strconv.FormatFloat(q.q, 'g', -1, 64)})
-		added += p.addPoint(r, &pointData{time: d.time, name: d.name, unit: d.unit, attributes: named, value: q.value})
+		level := pointData{time: d.time, name: d.name, unit: d.unit, attributes: named, value: q.value}
+		added += in.addPoint(p, r, &level, request)
 	}
 	p.bytes += added
 	in.bytes += added
@@ -129,15 +131,17 @@ type point struct {
 	kind                         pointKind
 	cumulative                   bool
 	noSum                        bool
+	request                      request
+	from, to                     uint32 // of the durations of requests, in pane.buckets
 }
 
 // pointBytes is the estimated memory of a point, with what slices grow beyond need.
-const pointBytes = 90
+const pointBytes = 110
 
-func (p *pane) addPoint(r *resource, d *pointData) int64 {
+func (in *intake) addPoint(p *pane, r *resource, d *pointData, q request) int64 {
 	m := point{
 		at: int64(d.time), value: d.value, count: d.count, resource: r.number,
-		kind: d.kind, cumulative: d.temporality == temporalityCumulative, noSum: d.noSum,
+		kind: d.kind, cumulative: d.temporality == temporalityCumulative, noSum: d.noSum, request: q,
 	}
 	if invalidTime(d.start) == "" && d.start < d.time {
 		m.start = int64(d.start)
@@ -145,6 +149,12 @@ func (p *pane) addPoint(r *resource, d *pointData) int64 {
 		m.start = m.at
 	}
 	added := int64(pointBytes)
+	if q.timed && d.kind == pointDistribution {
+		m.from = uint32(len(p.buckets))
+		p.buckets = append(p.buckets, in.durations...)
+		m.to = uint32(len(p.buckets))
+		added += 8 * int64(len(in.durations))
+	}
 	for _, t := range []struct {
 		text   []byte
 		number *uint32
@@ -185,22 +195,35 @@ func attributesText(list []attribute) []byte {
 type reading struct {
 	point
 	name, unit, attributes string
+	operation, traits      string // of requests
+	durations              unship.Histogram
 }
 
-func (m *point) reading(n *names) reading {
-	return reading{*m, n.list0(m.nameNo), n.list0(m.unitNo), n.list0(m.attributesNo)}
+func (m *point) reading(p *pane) reading {
+	n := &p.names
+	return reading{
+		*m, n.list0(m.nameNo), n.list0(m.unitNo), n.list0(m.attributesNo),
+		n.list0(m.request.operation), n.list0(m.request.traits), unship.Histogram(p.buckets[m.from:m.to:m.to]),
+	}
 }
 
 func compareReadings(a, b reading) int {
 	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.attributes, b.attributes), strings.Compare(a.unit, b.unit),
 		cmp.Compare(a.kind, b.kind), compareBool(a.cumulative, b.cumulative), cmp.Compare(a.at, b.at),
-		cmp.Compare(a.start, b.start), cmp.Compare(a.value, b.value), cmp.Compare(a.count, b.count))
+		cmp.Compare(a.start, b.start), cmp.Compare(a.value, b.value), cmp.Compare(a.count, b.count),
+		slices.CompareFunc(a.durations, b.durations, func(x, y unship.Bucket) int {
+			return cmp.Or(cmp.Compare(x.Index, y.Index), cmp.Compare(x.Count, y.Count))
+		}))
 }
 
 // meter is what closing remembers of the metrics of one instance.
 type meter struct {
-	series map[seriesKey]*memory
-	heard  int64 // last window with a point
+	series  map[seriesKey]*memory
+	heard   int64 // last window with a point
+	spacing int64 // the least time between two points of one series that counts requests, ns; 0: unknown
+	block   map[metricCell]*gathered
+	// What its windows are told to be of.
+	node, build string
 }
 
 type seriesKey struct {
@@ -210,7 +233,8 @@ type seriesKey struct {
 
 type memory struct {
 	series.Series
-	heard int64
+	last  int64 // time of the last point
+	heard int64 // its window
 }
 
 // meters are those of all instances.
@@ -241,20 +265,20 @@ func (b *builder) measure() {
 		}
 		m := all.of[key]
 		if m == nil {
-			m = &meter{series: map[seriesKey]*memory{}}
+			m = &meter{series: map[seriesKey]*memory{}, block: map[metricCell]*gathered{}}
 			all.of[key] = m
 		}
-		m.heard = b.index
+		m.heard, m.node, m.build = b.index, w.node, w.build
 		slices.SortFunc(w.readings, compareReadings)
 		w.readings = slices.CompactFunc(w.readings, func(x, y reading) bool { return compareReadings(x, y) == 0 })
 		for i := range w.readings {
-			b.read(w, m, &w.readings[i])
+			b.read(key, w, m, &w.readings[i])
 		}
 	}
 }
 
-// read takes one point.
-func (b *builder) read(w *window, m *meter, r *reading) {
+// read takes one point. Those that count requests are no metrics besides.
+func (b *builder) read(key windowKey, w *window, m *meter, r *reading) {
 	if r.kind == pointGauge || r.kind == pointSumBoth {
 		w.metrics = append(w.metrics, r.metric(unship.MetricGauge, r.value, 0))
 		return
@@ -262,6 +286,8 @@ func (b *builder) read(w *window, m *meter, r *reading) {
 	x, ok := b.increase(m, r)
 	switch {
 	case !ok:
+	case r.request.source != sourceNone:
+		b.gather(key, m, r, &x)
 	case r.kind == pointSum:
 		w.metrics = append(w.metrics, r.metric(unship.MetricCount, x.Value, x.Over))
 	case x.Count > 0 && !r.noSum:
@@ -272,21 +298,35 @@ func (b *builder) read(w *window, m *meter, r *reading) {
 }
 
 // increase gives what a point of a sum or of a distribution adds.
-func (b *builder) increase(m *meter, r *reading) (series.Increase, bool) {
-	p := series.Point{Start: r.start, At: r.at, Value: r.value, Count: r.count, Distribution: r.kind == pointDistribution}
-	if !r.cumulative {
-		x := series.Increase{Value: p.Value, Count: p.Count}
-		if p.Start > 0 {
-			x.Over = p.At - p.Start
-		}
-		return x, true
+func (b *builder) increase(m *meter, r *reading) (x series.Increase, ok bool) {
+	if !r.cumulative && r.request.source == sourceNone {
+		return r.delta(), true
 	}
 	s := b.memory(m, seriesKey{r.name, r.unit, r.attributes, r.kind})
 	if s == nil {
 		b.dropped++
-		return series.Increase{}, false
+		return x, false
 	}
-	return s.Next(p, b.a.meters.since)
+	last := s.last
+	s.last = max(s.last, r.at)
+	if x, ok = r.delta(), true; r.cumulative {
+		x, ok = s.Next(series.Point{
+			Start: r.start, At: r.at, Value: r.value, Count: r.count, Distribution: r.kind == pointDistribution, Buckets: r.durations,
+		}, b.a.meters.since)
+	}
+	if space := r.at - last; r.request.source != sourceNone && last > 0 && space > 0 && (m.spacing == 0 || space < m.spacing) {
+		m.spacing = space
+	}
+	return x, ok
+}
+
+// delta is a point that tells an increase itself.
+func (r *reading) delta() series.Increase {
+	x := series.Increase{Value: r.value, Count: r.count, Buckets: r.durations}
+	if r.start > 0 {
+		x.Over = r.at - r.start
+	}
+	return x
 }
 
 // memory finds or makes what is known of a series; nil if there is no place.

@@ -95,16 +95,6 @@ func (n *names) grow() {
 	}
 }
 
-// clear forgets all texts, and keeps the room.
-func (n *names) clear() {
-	if n.list == nil {
-		return
-	}
-	clear(n.list)
-	clear(n.slots)
-	n.list, n.hashes = n.list[:1], n.hashes[:1]
-}
-
 // naming is what an operation or a callee is called by: two texts, either of which may
 // be empty, with a separator between them if neither is.
 type naming struct {

@@ -68,6 +68,7 @@ type pane struct {
 	details    []detail
 	logs       map[logKey]*unship.LogCount
 	points     []point
+	buckets    []unship.Bucket // of points
 	exceptions []thrown
 	losses     unship.Losses
 	bytes      int64
@@ -110,12 +111,6 @@ func (s *shard) at(a *Aggregator, index int64) (*pane, fate) {
 		s.panes[index] = p
 	}
 	return p, f
-}
-
-// shardOf spreads traces. Trace ids are random, in their last bytes at least.
-func (a *Aggregator) shardOf(trace [2]uint64) *shard {
-	const mix = 0x9e3779b97f4a7c15
-	return &a.shards[((trace[0]^trace[1])*mix)>>60]
 }
 
 // Reasons for which records are refused.

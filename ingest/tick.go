@@ -25,6 +25,7 @@ type service struct {
 	served     int64            // last window with a server or consumer span
 	heard      int64
 	templates  template.Miner // of its log lines
+	metering   metering
 
 	requests uint64 // in the recent past
 	period   int64  // that the counts of the recent past belong to
@@ -57,7 +58,14 @@ func (a *Aggregator) Flush() []unship.Tick {
 		a.raise((last + 1) * int64(a.opt.Window))
 	}
 	a.mu.Unlock()
-	return a.close()
+	ticks := a.close()
+	for end := a.blockEnd(); end != noBlock; end = a.blockEnd() {
+		a.mu.Lock()
+		a.raise((end + 1) * int64(a.opt.Window))
+		a.mu.Unlock()
+		ticks = append(ticks, a.close()...)
+	}
+	return ticks
 }
 
 // close closes every window before a.open.
@@ -71,7 +79,15 @@ func (a *Aggregator) close() (ticks []unship.Tick) {
 		indices = append(indices, open-1)
 	}
 	slices.Sort(indices)
-	for _, index := range slices.Compact(indices) {
+	indices = slices.Compact(indices)
+	for {
+		index := a.blockEnd() // a block may end where nothing was heard
+		if len(indices) > 0 && indices[0] <= index {
+			index, indices = indices[0], indices[1:]
+		}
+		if index >= open {
+			break
+		}
 		t := a.tick(index)
 		if index < a.resumed.Load() {
 			continue
@@ -244,7 +260,7 @@ func (a *Aggregator) service(id unship.Service) *service {
 	if s == nil {
 		s = &service{
 			operations: map[string]int64{}, served: firstIndex,
-			keys: map[string]*sliceKey{}, dropped: map[string]struct{}{},
+			keys: map[string]*sliceKey{}, dropped: map[string]struct{}{}, metering: newMetering(),
 		}
 		a.services[id] = s
 	}

@@ -25,8 +25,6 @@ type Increase struct {
 	Value   float64
 	Count   uint64
 	Buckets unship.Histogram // empty if the two points had buckets of different widths
-	// Spaced says that Over is the time from one point to the next of the same counting.
-	Spaced bool
 }
 
 // Series is what has to be known of the past. The zero Series has none.
@@ -34,9 +32,6 @@ type Series struct {
 	last Point
 	seen bool
 }
-
-// At is the time of the last point; 0 before the first.
-func (s *Series) At() int64 { return s.last.At }
 
 // Next takes the next point in order of time and gives what it adds, if that is known.
 //
@@ -76,7 +71,7 @@ func (p *Point) fell(o *Point) bool {
 func (p *Point) less(o *Point) Increase {
 	return Increase{
 		Over: p.At - o.At, Value: p.Value - o.Value, Count: p.Count - o.Count,
-		Buckets: subtract(p.Buckets, o.Buckets), Spaced: true,
+		Buckets: subtract(p.Buckets, o.Buckets),
 	}
 }
 

@@ -31,18 +31,18 @@ func TestNext(t *testing.T) {
 		"the first, of unknown age":            {[]Point{counter(0, 160, 7)}, Increase{}, false},
 		"the first, of a series that is new":   {[]Point{counter(150, 160, 7)}, Increase{Over: at(10), Value: 7}, true},
 		"the first, that only marks a start":   {[]Point{counter(150, 150, 7)}, Increase{}, false},
-		"the second":                           {[]Point{counter(10, 160, 7), counter(10, 220, 9)}, Increase{Over: at(60), Value: 2, Spaced: true}, true},
-		"nothing more":                         {[]Point{counter(10, 160, 7), counter(10, 220, 7)}, Increase{Over: at(60), Spaced: true}, true},
+		"the second":                           {[]Point{counter(10, 160, 7), counter(10, 220, 9)}, Increase{Over: at(60), Value: 2}, true},
+		"nothing more":                         {[]Point{counter(10, 160, 7), counter(10, 220, 7)}, Increase{Over: at(60)}, true},
 		"sent twice":                           {[]Point{counter(10, 160, 7), counter(10, 160, 7)}, Increase{}, false},
 		"older than the last":                  {[]Point{counter(10, 160, 7), counter(10, 150, 6)}, Increase{}, false},
 		"restarted":                            {[]Point{counter(10, 160, 7), counter(200, 220, 9)}, Increase{Over: at(20), Value: 9}, true},
 		"restarted, and only marks it":         {[]Point{counter(10, 160, 7), counter(220, 220, 9)}, Increase{}, false},
-		"after the mark":                       {[]Point{counter(10, 160, 7), counter(220, 220, 9), counter(220, 280, 12)}, Increase{Over: at(60), Value: 3, Spaced: true}, true},
+		"after the mark":                       {[]Point{counter(10, 160, 7), counter(220, 220, 9), counter(220, 280, 12)}, Increase{Over: at(60), Value: 3}, true},
 		"fell without a start":                 {[]Point{counter(0, 160, 7), counter(0, 220, 3)}, Increase{Over: at(60), Value: 3}, true},
-		"a start that moved a little":          {[]Point{counter(10, 160, 7), counter(11, 220, 9)}, Increase{Over: at(60), Value: 2, Spaced: true}, true},
+		"a start that moved a little":          {[]Point{counter(10, 160, 7), counter(11, 220, 9)}, Increase{Over: at(60), Value: 2}, true},
 		"a distribution": {
 			[]Point{distribution(160, 3, 6, unship.Bucket{Index: 1, Count: 3}), distribution(220, 5, 4, unship.Bucket{Index: 0, Count: 1}, unship.Bucket{Index: 1, Count: 4})},
-			Increase{Over: at(60), Value: -2, Count: 2, Spaced: true, Buckets: unship.Histogram{{Index: 0, Count: 1}, {Index: 1, Count: 1}}}, true,
+			Increase{Over: at(60), Value: -2, Count: 2, Buckets: unship.Histogram{{Index: 0, Count: 1}, {Index: 1, Count: 1}}}, true,
 		},
 		"a distribution that fell": {
 			[]Point{distribution(160, 3, 6, unship.Bucket{Index: 1, Count: 3}), distribution(220, 1, 9, unship.Bucket{Index: 1, Count: 1})},
@@ -50,7 +50,7 @@ func TestNext(t *testing.T) {
 		},
 		"buckets of another width": {
 			[]Point{distribution(160, 3, 6, unship.Bucket{Index: 1, Count: 3}), distribution(220, 4, 9, unship.Bucket{Index: 2, Count: 4})},
-			Increase{Over: at(60), Value: 3, Count: 1, Spaced: true}, true,
+			Increase{Over: at(60), Value: 3, Count: 1}, true,
 		},
 	}
 	for name, c := range tests {

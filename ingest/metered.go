@@ -1,0 +1,186 @@
+package ingest
+
+import (
+	"math"
+	"slices"
+
+	"unship.dev"
+	"unship.dev/ingest/series"
+)
+
+// Services that send no spans of what they serve, or send them elsewhere, are known by
+// metrics that count requests. A point of these covers the time since the point
+// before, for 10 seconds or a minute, at the moments that suit its instance. So that
+// all instances are compared by what they did in the same time, what the points of a
+// service tell is gathered for a block of windows, as long as the service's export
+// interval, and stands in the last window of the block for all instances at once.
+// Blocks begin at multiples of their length since the epoch.
+//
+// Where entry spans are seen, these are the requests, and metrics are not counted:
+// spans tell of each request where its failure began. It takes ten blocks without
+// entry spans until metrics count.
+//
+// A block that is open when the process ends is lost: it is not in any tick.
+const (
+	spanBlocks = 10  // how many blocks spans are waited for
+	maxBlock   = 360 // windows
+	noBlock    = math.MaxInt64
+)
+
+// metering is what closing remembers of a service that is known by metrics.
+type metering struct {
+	block    int64              // windows in a block; 0: nothing is known of the interval
+	due      int64              // last window of the block at work; noBlock: nothing is gathered
+	heard    [sourceCount]int64 // last window with a point
+	counters [sourceCount]int64 // of these, with one of a counter
+}
+
+func newMetering() metering {
+	m := metering{due: noBlock}
+	for i := range m.heard {
+		m.heard[i], m.counters[i] = firstIndex, firstIndex
+	}
+	return m
+}
+
+// patience is for how many windows what was heard is expected again.
+func (m *metering) patience() int64 { return max(joinWindows, spanBlocks*m.block) }
+
+// hears says that a source was heard of lately.
+func (m *metering) hears(s source, index int64) bool { return m.heard[s] > index-m.patience() }
+
+func (m *metering) counts(s source, index int64) bool { return m.counters[s] > index-m.patience() }
+
+// metered says that requests are counted by metrics, unless there are spans.
+func (m *metering) metered(index int64) bool {
+	for s := range sourceCount {
+		if m.hears(s, index) {
+			return true
+		}
+	}
+	return false
+}
+
+// chosen gives the sources whose requests count.
+func (m *metering) chosen(index int64) (list []source) {
+	first := func(of []source) {
+		k := slices.IndexFunc(of, func(s source) bool { return m.hears(s, index) })
+		if k >= 0 {
+			list = append(list, of[k])
+		}
+	}
+	for _, of := range protocols {
+		first(of)
+	}
+	if len(list) == 0 {
+		first(general)
+	}
+	return list
+}
+
+// metricCell tells apart what is gathered of one instance.
+type metricCell struct {
+	source            source
+	timed             bool
+	operation, traits string
+}
+
+// gathered are the requests of one cell in the block at work.
+type gathered struct {
+	requests, failed, rejected uint64
+	durations                  unship.Histogram
+}
+
+// gather adds what a point of an instance counted to the block at work.
+func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase) {
+	n := x.Count
+	if r.kind == pointSum {
+		n = uint64(max(0, math.Round(x.Value)))
+	}
+	s := &b.a.service(key.release.Service).metering
+	s.heard[r.request.source] = b.index
+	if !r.request.timed {
+		s.counters[r.request.source] = b.index
+	}
+	if m.spacing > 0 {
+		length := int64(b.a.opt.Window)
+		s.block = min(max(s.block, (m.spacing+length-1)/length), maxBlock)
+	}
+	block := max(s.block, 1)
+	s.due = b.index - b.index%block + block - 1
+	if n == 0 {
+		return
+	}
+	id := metricCell{r.request.source, r.request.timed, r.operation, r.traits}
+	g := m.block[id]
+	if g == nil {
+		g = &gathered{}
+		m.block[id] = g
+	}
+	g.requests += n
+	switch r.request.result {
+	case failed:
+		g.failed += n
+	case rejected:
+		g.rejected += n
+	}
+	g.durations.Merge(x.Buckets)
+}
+
+// blockEnd is the first window at which a block is to be told; noBlock: there is none.
+func (a *Aggregator) blockEnd() int64 {
+	end := int64(noBlock)
+	for _, s := range a.services {
+		end = min(end, s.metering.due)
+	}
+	return end
+}
+
+// tellBlocks puts the blocks that end in this window into the windows of their instances.
+func (b *builder) tellBlocks() {
+	due := map[unship.Service]bool{}
+	for id, s := range b.a.services {
+		if s.metering.due <= b.index {
+			due[id] = true
+			s.metering.due = noBlock
+		}
+	}
+	if len(due) == 0 {
+		return
+	}
+	for key, m := range b.a.meters.of {
+		if due[key.release.Service] && len(m.block) > 0 {
+			b.tellBlock(key, m)
+			clear(m.block)
+		}
+	}
+}
+
+func (b *builder) tellBlock(key windowKey, m *meter) {
+	s := b.a.service(key.release.Service)
+	if s.served > b.index-s.metering.patience() {
+		return
+	}
+	chosen := s.metering.chosen(b.index)
+	w, l := b.windowOf(key), &b.lessonsOf(key.release.Service).operations
+	w.node, w.build = max(w.node, m.node), max(w.build, m.build)
+	for id, g := range m.block {
+		if !slices.Contains(chosen, id.source) {
+			continue
+		}
+		op := unship.Operation{Name: id.operation, Duration: g.durations}
+		if !id.timed || !s.metering.counts(id.source, b.index) {
+			op.Requests, op.Failed, op.FailedHere, op.Rejected = g.requests, g.failed, g.failed, g.rejected
+		}
+		l.requests += op.Requests
+		for _, p := range pairs(id.traits) {
+			l.key(p.key).add(key.instance, p.value, op.Requests)
+			if s.chosen(p.key) {
+				op.Slices = append(op.Slices, unship.Slice{
+					Key: p.key, Value: p.value, Requests: op.Requests, FailedHere: op.FailedHere, Rejected: op.Rejected, Duration: slices.Clone(g.durations),
+				})
+			}
+		}
+		addOperation(w.operations, op)
+	}
+}
