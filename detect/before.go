@@ -209,15 +209,16 @@ func drift(s *signal, load float64) float64 {
 
 // past compares a release with what its service did before.
 type past struct {
-	w       *watch
-	from    int32
-	streams []*shiftStream
-	release *stat.ShiftRelease
-	weights []float64
-	logA    []float64
-	logB    []float64
-	events  *eventShift
-	outside bool // failures are counted from callers that are not being released
+	w         *watch
+	from      int32
+	streams   []*shiftStream
+	release   *stat.ShiftRelease
+	weights   []float64
+	logA      []float64
+	logB      []float64
+	events    *eventShift
+	exogenous float64 // probability that something else shifts during the watch
+	outside   bool    // failures are counted from callers that are not being released
 }
 
 // shiftStream is one signal in some operations, before and after.

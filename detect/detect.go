@@ -32,6 +32,7 @@ type Options struct {
 	History   int           // windows of history that a comparison learns from; default 360
 	Services  int           // services kept at once; default 5000
 	Instances int           // instances kept for one service; default 200
+	Leave     Parts         // what an evaluation leaves out; default nothing
 }
 
 func (o Options) withDefaults() Options {

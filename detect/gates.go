@@ -34,7 +34,10 @@ func (d *Detector) examine(w *watch, t int32) {
 		return
 	}
 	g := gates{at: t, logE: w.logE}
-	bad := d.noisyNodes(w, t)
+	var bad []string
+	if !d.leaves(PartNodes) {
+		bad = d.noisyNodes(w, t)
+	}
 	out := map[*instance]bool{}
 	for _, i := range w.svc.instances {
 		if slices.Contains(bad, i.Node) {

@@ -104,12 +104,8 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	look := s.looks(isVersion(w.baseline), h, ops)
 	for k, sig := range w.signals {
-		switch sig.near {
-		case unheard:
-			c.addLoss(w, sig, h)
-			continue
-		case atCallers, atCallees:
-			c.addNear(w, sig, d.neighbours(s, sig.near, of(w.baseline), h), h)
+		if sig.near != nowhere {
+			c.addWitnesses(d, w, sig, h)
 			continue
 		}
 		units, l := ops, &look

@@ -91,6 +91,17 @@ func of(version string) func(*relationPart) bool {
 	return func(p *relationPart) bool { return p.other == version }
 }
 
+// addWitnesses makes the streams of a signal that is not counted at the release's own instances.
+func (c *comparison) addWitnesses(d *Detector, w *watch, sig *signal, h history) {
+	switch {
+	case d.leaves(PartNeighbours):
+	case sig.near == unheard:
+		c.addLoss(w, sig, h)
+	default:
+		c.addNear(w, sig, d.neighbours(c.svc, sig.near, of(w.baseline), h), h)
+	}
+}
+
 // addNear makes a signal's streams from what neighbours saw of the two
 // versions. Strata are operations and, within a window, the neighbour's own
 // versions: a neighbour that is being released itself treats both versions of

@@ -9,15 +9,20 @@ import (
 
 // newPast makes the comparison with the past, counting from window from.
 func (d *Detector) newPast(w *watch, from int32) *past {
-	p := &past{w: w, from: from, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
+	p := &past{w: w, from: from, exogenous: pExogenous}
+	if d.leaves(PartTime) {
+		p.exogenous = 1e-12
+	}
+	p.release = stat.NewShiftRelease(p.exogenous, beforeThreshold/4)
 	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
-	p.outside = w.outsiders(h)
+	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
 	old := func(i *instance) bool { return i.version != w.release.Version }
 	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
 	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
 		switch {
 		case sig.whether != nil: // the past tells no instances apart
+		case sig.near != nowhere && d.leaves(PartNeighbours):
 		case sig.near != nowhere:
 			p.addNearPast(d, sig, h)
 		case sig.calls:
@@ -289,7 +294,7 @@ func lowerBound(v []afterCell, t int32) int {
 
 // without gives the evidence as if some instances had not been there.
 func (p *past) without(out map[*instance]bool, t int32) float64 {
-	again := &past{w: p.w, from: p.from, outside: p.outside, release: stat.NewShiftRelease(pExogenous, beforeThreshold/4)}
+	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
 	for _, s := range p.streams {
 		x := *s
 		if s.crossing != nil {
