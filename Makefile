@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X unship.dev/cmd.version=$(VERSION)
 SLOW := ./cmd/e2e/... ./dashboards/browsertest/...
 DATA ?=
 
-.PHONY: help build demo demo-haproxy test test-unit test-e2e test-browser race lint fmt fuzz bench bench-ingest eval power check generate clean
+.PHONY: help build demo demo-haproxy test test-unit test-e2e test-browser race lint fmt fuzz bench bench-ingest eval eval-blame power check generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-ingest: ## spans per CPU-second over gRPC and HTTP, replay in MB/s, memory
 
 eval: build ## labelled scenarios → found, top-1, wrong rollbacks, delay; DATA=FOLDER adds labelled recordings
 	$(GO) run ./cmd/eval -unship $(BIN) $(if $(DATA),-data $(DATA))
+
+RUNS ?= 40
+eval-blame: ## who is blamed when several are released at once, beside other scorers; about an hour on 2 cores
+	$(GO) run ./cmd/eval/blame -runs $(RUNS) -styles canary,replaced,mixed -rivals -ablate
 
 RELEASES ?= 3000
 power: ## false rollbacks and delays in simulated environments, beside other judges; hours: RELEASES=100 for a first look

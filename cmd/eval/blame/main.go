@@ -135,7 +135,8 @@ func (o *options) play(style estate.Style, f estate.Fault) []estate.Summary {
 		for i, x := range r {
 			out[i].Add(x)
 			if o.verbose && i == 0 && (x.Wrong || x.Blamed != x.Guilty) {
-				fmt.Fprintf(os.Stderr, "%s, %s, seed %d: %+v\n", style, f.Name, o.seed+uint64(k), x)
+				e := estate.New(o.seed+uint64(k), estate.Options{Style: style, Fault: f, Distractor: true})
+				fmt.Fprintf(os.Stderr, "%s, %s, seed %d: %s: %+v\n", style, f.Name, o.seed+uint64(k), e.Story(), x)
 			}
 		}
 	}

@@ -37,9 +37,6 @@ func Faults() []Fault {
 	}
 }
 
-// Optional says that the change may be wanted: a person is asked.
-func (f Fault) Optional() bool { return f.skip > 0 }
-
 // fault is where the guilty release does it.
 type fault struct {
 	Fault
@@ -137,9 +134,6 @@ func (e *Estate) newDistractor() distractor {
 	}
 	return d
 }
-
-// Distractor is what else goes wrong, in words.
-func (e *Estate) Distractor() string { return distractorNames[e.other.kind] }
 
 // at gives what the distractor does to a request: extra failures, a factor on self time.
 func (d *distractor) at(s *service, i *instance, t int) (fail, slow float64) {

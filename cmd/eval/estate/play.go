@@ -1,7 +1,9 @@
 package estate
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"unship.dev"
 	"unship.dev/detect"
@@ -95,4 +97,17 @@ func (j *judge) believe(a unship.Assessment) {
 // index gives the place of a release among those of the run; -1: it is not one.
 func (e *Estate) index(r unship.ReleaseID) int {
 	return slices.IndexFunc(e.Releases, func(x *Rollout) bool { return x.Release.ReleaseID == r })
+}
+
+// Story is what happens in the run, in a line.
+func (e *Estate) Story() string {
+	var b strings.Builder
+	for k, r := range e.Releases {
+		fmt.Fprintf(&b, "%d: %s %s at %d; ", k, r.service.name, r.Style, r.Begin)
+	}
+	fmt.Fprintf(&b, "%s from %d", distractorNames[e.other.kind], e.other.from)
+	for _, s := range e.other.services {
+		b.WriteString(" " + s.name)
+	}
+	return b.String() + e.other.node
 }
