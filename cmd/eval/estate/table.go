@@ -87,7 +87,7 @@ func Print(out io.Writer, title string, rows []Row) error {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(cells string) { fmt.Fprintln(w, cells) } //nolint:errcheck // Flush tells
+	line := func(cells string) { fmt.Fprintln(w, cells) }
 	line("\truns\ttop-1 %\trolled back %\tasked %\tinnocent %\tmedian s\tBrier\tgiven ≥ .9: guilty")
 	for _, r := range rows {
 		of := func(n, all int) string {
