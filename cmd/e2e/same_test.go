@@ -19,6 +19,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
@@ -103,6 +104,9 @@ func body(t *testing.T, i file.Item) (path string, protobuf []byte) {
 	case file.KindLogs:
 		path = "/v1/logs"
 		protobuf, err = plogotlp.NewExportRequestFromLogs(i.Logs).MarshalProto()
+	case file.KindMetrics:
+		path = "/v1/metrics"
+		protobuf, err = pmetricotlp.NewExportRequestFromMetrics(i.Metrics).MarshalProto()
 	default:
 		t.Fatalf("no body for an item of kind %v", i.Kind)
 	}
