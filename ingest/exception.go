@@ -16,10 +16,16 @@ const (
 
 // exceptionData is an exception as a decoder hands it over: an event of a span, or
 // the attributes of a log record. Nothing in it is kept.
-type exceptionData struct{ typ, message, trace string }
+type exceptionData struct {
+	typ, message, trace string
+	place               string // in own code, as far as the trace tells
+}
+
+// locate reads the stack trace. It takes long: call it before a shard is locked.
+func (d *exceptionData) locate() { d.place = stack.Place(d.trace) }
 
 func (d *spanData) exception() *exceptionData {
-	return &exceptionData{d.fields[exceptionType], d.fields[exceptionMessage], d.fields[exceptionStack]}
+	return &exceptionData{typ: d.fields[exceptionType], message: d.fields[exceptionMessage], trace: d.fields[exceptionStack]}
 }
 
 // thrown is one exception as it waits for its window to close. Its texts are
@@ -48,7 +54,7 @@ func (in *intake) addException(p *pane, resource uint32, trace [2]uint64, d *exc
 		number *uint32
 	}{
 		{cut(d.typ, maxExceptionType), &x.typ},
-		{stack.Place(d.trace), &x.place},
+		{d.place, &x.place},
 		{cut(sample, unship.MaxExample), &x.sample},
 	} {
 		number, more := p.names.number([]byte(t.text))

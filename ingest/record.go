@@ -40,6 +40,9 @@ func (in *intake) log(r *resource, d *logData) {
 		return
 	}
 	key, body := in.readLine(r, d)
+	if d.exception.typ != "" && !in.thin {
+		d.exception.locate()
+	}
 	index := in.a.index(int64(d.time))
 	s := &in.a.shards[r.number%shardCount]
 	s.mu.Lock()

@@ -66,7 +66,11 @@ func (in *intake) span(r *resource, d *spanData) {
 	}}
 	in.stage.name(&s, d, r)
 	if s.result == failed && !s.kind.isCall() || d.fields[exceptionType] != "" {
-		in.stage.failures = append(in.stage.failures, failure{d.errorName(), d.errorText(), *d.exception()})
+		x := d.exception()
+		if x.typ != "" && !in.thin {
+			x.locate()
+		}
+		in.stage.failures = append(in.stage.failures, failure{d.errorName(), d.errorText(), *x})
 		s.failure = int32(len(in.stage.failures))
 	}
 	in.stage.add(&s)
