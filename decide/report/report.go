@@ -20,20 +20,15 @@ import (
 )
 
 // JSON writes an incident as one line of unship.incident/v1.
-func JSON(w io.Writer, in unship.Incident) error { return line(w, "incident", in) }
-
-// ReleaseJSON writes a release as one line of unship.release/v1.
-func ReleaseJSON(w io.Writer, r unship.ReleaseReport) error { return line(w, "release", r) }
-
-func line(w io.Writer, what string, v any) error {
+func JSON(w io.Writer, in unship.Incident) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("encode %s: %w", what, err)
+	if err := e.Encode(in); err != nil {
+		return fmt.Errorf("encode incident: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("write %s: %w", what, err)
+		return fmt.Errorf("write incident: %w", err)
 	}
 	return nil
 }
