@@ -57,7 +57,8 @@ type division struct {
 	strata []stratum // nil of what neighbours see
 	opt    stat.ProcessOptions
 	proc   *stat.Process
-	totals []tally // by stratum, windows with both cohorts only
+	totals []tally      // by stratum, windows with both cohorts only
+	crowd  []stat.Crowd // by instance, in the present window; nil of one stratum
 }
 
 func newDivision(strata []stratum, o stat.ProcessOptions) *division {
@@ -90,11 +91,16 @@ type slot struct {
 	*division
 	signal  *signal
 	stratum int
+	counts  []count // of the present window, by the frame's cells
 }
+
+// count is what one instance counts in one stratum.
+type count struct{ n, y int } // requests; bad ones, winsorised
 
 // source is a stratum that is read once a window for all that it feeds.
 type source struct {
 	stratum stratum
+	frame   frame
 	slots   []slot
 }
 
@@ -111,7 +117,6 @@ type comparison struct {
 	events    *eventTest
 	levels    *levelTest
 	harmless  [2]*clearing
-	frame     frame
 }
 
 // clearing is a test that a signal did not get worse, by each division of its stream.
@@ -132,14 +137,15 @@ func (c *clearing) logE() float64 {
 // frame is what both cohorts did in one window in one stratum.
 type frame struct {
 	cells     []cell
+	who       []int // place in the service's instances
 	candidate []bool
 	both      bool
 }
 
 func (f *frame) read(c *comparison, st *stratum, t int32) {
-	f.cells, f.candidate = f.cells[:0], f.candidate[:0]
+	f.cells, f.who, f.candidate = f.cells[:0], f.who[:0], f.candidate[:0]
 	nc, nb := 0, 0
-	for _, i := range c.svc.instances {
+	for k, i := range c.svc.instances {
 		side := c.sides.side(i)
 		if side == 0 {
 			continue
@@ -148,7 +154,7 @@ func (f *frame) read(c *comparison, st *stratum, t int32) {
 		if !ok {
 			continue
 		}
-		f.cells, f.candidate = append(f.cells, x), append(f.candidate, side == 1)
+		f.cells, f.who, f.candidate = append(f.cells, x), append(f.who, k), append(f.candidate, side == 1)
 		if side == 1 {
 			nc++
 		} else {
@@ -158,34 +164,81 @@ func (f *frame) read(c *comparison, st *stratum, t int32) {
 	f.both = nc > 0 && nb > 0
 }
 
-// table gives the winsorised table of a stratum, and the counts as they are.
-func (f *frame) table(sig *signal, cal *stat.Calibration, stratum int) (t stat.Table, raw tally) {
+// count winsorises what the frame's instances did.
+func (s *slot) count(f *frame) {
+	cal := s.opt.Calibration
+	s.counts = s.counts[:0]
 	for k := range f.cells {
-		y, n := sig.of(&f.cells[k])
-		if n == 0 {
-			continue
-		}
-		w := cal.Winsor(stratum, n, y)
-		if f.candidate[k] {
-			t.NC, t.XC = t.NC+n, t.XC+w
-			raw.nc, raw.xc = raw.nc+float64(n), raw.xc+float64(y)
-		} else {
-			t.NB, t.XB = t.NB+n, t.XB+w
-			raw.nb, raw.xb = raw.nb+float64(n), raw.xb+float64(y)
+		y, n := s.signal.of(&f.cells[k])
+		x := count{n, cal.Winsor(s.stratum, n, y)}
+		s.counts = append(s.counts, x)
+		if s.crowd != nil && n > 0 {
+			s.crowd[f.who[k]].Add(cal, s.stratum, n, x.y)
 		}
 	}
-	return t, raw
+}
+
+// table gives the winsorised table of a stratum.
+func (s *slot) table(f *frame) (t stat.Table) {
+	for k, x := range s.counts {
+		if x.n == 0 {
+			continue
+		}
+		y := s.thin(f.who[k], x.y)
+		if f.candidate[k] {
+			t.NC, t.XC = t.NC+x.n, t.XC+y
+		} else {
+			t.NB, t.XB = t.NB+x.n, t.XB+y
+		}
+	}
+	return t
+}
+
+// tally gives what was counted, as it is.
+func (f *frame) tally(sig *signal) (sum tally) {
+	for k := range f.cells {
+		y, n := sig.of(&f.cells[k])
+		if f.candidate[k] {
+			sum.xc, sum.nc = sum.xc+float64(y), sum.nc+float64(n)
+		} else {
+			sum.xb, sum.nb = sum.xb+float64(y), sum.nb+float64(n)
+		}
+	}
+	return sum
+}
+
+// thin gives what of an instance's winsorised count may count beside its others.
+func (d *division) thin(who, y int) int {
+	if d.crowd == nil || y == 0 {
+		return y
+	}
+	return d.crowd[who].Thin(d.opt.Calibration, y)
+}
+
+// part is a new window for a division whose strata are added up.
+func (d *division) part(instances int) {
+	if len(d.strata) < 2 {
+		return
+	}
+	d.crowd = append(d.crowd[:0], make([]stat.Crowd, instances)...)
 }
 
 // step takes in window t.
 func (c *comparison) step(t int32) {
-	for _, x := range c.sources {
-		c.frame.read(c, &x.stratum, t)
-		if !c.frame.both {
-			continue
+	for _, s := range c.streams {
+		for _, d := range s.divisions {
+			d.part(len(c.svc.instances))
 		}
-		for k := range x.slots {
-			c.feed(&x.slots[k])
+	}
+	for _, x := range c.sources {
+		x.frame.read(c, &x.stratum, t)
+		for k := 0; x.frame.both && k < len(x.slots); k++ {
+			x.slots[k].count(&x.frame)
+		}
+	}
+	for _, x := range c.sources {
+		for k := 0; x.frame.both && k < len(x.slots); k++ {
+			c.feed(&x.slots[k], &x.frame)
 		}
 	}
 	for _, s := range c.witnesses {
@@ -216,17 +269,17 @@ func (c *comparison) step(t int32) {
 	}
 }
 
-func (c *comparison) feed(s *slot) {
+func (c *comparison) feed(s *slot, f *frame) {
 	if s.signal.whether != nil {
-		c.feedPresence(s)
+		s.feedPresence(f)
 		return
 	}
-	table, raw := c.frame.table(s.signal, s.opt.Calibration, s.stratum)
+	table := s.table(f)
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
 	s.proc.Add(s.stratum, table)
-	s.totals[s.stratum].merge(raw)
+	s.totals[s.stratum].merge(f.tally(s.signal))
 	for _, h := range c.harmless {
 		if h == nil || h.stream.signal != s.signal {
 			continue
@@ -240,24 +293,23 @@ func (c *comparison) feed(s *slot) {
 }
 
 // feedPresence adds which instances had bad requests at all.
-func (c *comparison) feedPresence(s *slot) {
-	var by stat.Presence
-	var showed [2]int
-	var sum tally
-	for k := range c.frame.cells {
-		y, n := s.signal.whether.of(&c.frame.cells[k])
-		if n == 0 {
-			continue
-		}
-		by.Add(c.frame.candidate[k], n)
-		if c.frame.candidate[k] {
-			showed[0], sum.xc, sum.nc = showed[0]+min(y, 1), sum.xc+float64(y), sum.nc+float64(n)
-		} else {
-			showed[1], sum.xb, sum.nb = showed[1]+min(y, 1), sum.xb+float64(y), sum.nb+float64(n)
-		}
-	}
+func (s *slot) feedPresence(f *frame) {
+	sum := f.tally(s.signal.whether)
 	if sum.nc == 0 || sum.nb == 0 {
 		return
+	}
+	var by stat.Presence
+	var showed [2]int
+	for k, x := range s.counts {
+		if x.n == 0 {
+			continue
+		}
+		by.Add(f.candidate[k], int(f.cells[k].n))
+		if f.candidate[k] {
+			showed[0] += s.thin(f.who[k], x.y)
+		} else {
+			showed[1] += s.thin(f.who[k], x.y)
+		}
 	}
 	s.proc.AddPresence(s.stratum, showed[0], showed[0]+showed[1], by.Share(), int(sum.nc))
 	s.totals[s.stratum].merge(sum)
@@ -331,7 +383,7 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		for _, d := range s.divisions {
 			o := d.opt
 			o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
-			x.divisions = append(x.divisions, &division{d.strata, o, stat.NewProcess(o), make([]tally, len(d.totals))})
+			x.divisions = append(x.divisions, &division{strata: d.strata, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
 		}
 		if s.event > 0 {
 			again.addEvent(&x)
@@ -356,7 +408,7 @@ func (c *comparison) add(s *stream) {
 	for _, d := range s.divisions {
 		for k := range d.strata {
 			src := c.source(&d.strata[k])
-			src.slots = append(src.slots, slot{d, s.signal, k})
+			src.slots = append(src.slots, slot{division: d, signal: s.signal, stratum: k})
 		}
 	}
 }

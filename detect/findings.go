@@ -166,16 +166,13 @@ func (w *watch) since(e *evidence, t int32) []tally {
 	if e.near != nil {
 		return w.conc.heardSince(e.near, max(e.onset, t-maxKept), t)
 	}
+	var f frame
 	out := make([]tally, len(e.strata))
 	for k := range e.strata {
 		for i := max(e.onset, t-maxKept); i <= t; i++ {
-			w.conc.frame.read(w.conc, &e.strata[k], i)
-			if !w.conc.frame.both {
-				continue
-			}
-			if _, raw := w.conc.frame.table(e.signal, e.cal, k); raw.nc > 0 && raw.nb > 0 {
-				o := &out[k]
-				o.xc, o.nc, o.xb, o.nb = o.xc+raw.xc, o.nc+raw.nc, o.xb+raw.xb, o.nb+raw.nb
+			f.read(w.conc, &e.strata[k], i)
+			if x := f.tally(e.signal); x.nc > 0 && x.nb > 0 {
+				out[k].merge(x)
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks
 		index[k] = u.unit
 		all[k] = c.svc.cells(sig, stratum{unit: u.unit}, w.baseline, h)
 	}
-	whole := c.newStream(w, sig, index, look, h, stat.Calibrate(all, prior))
+	whole := c.newStream(w, sig, index, look, h, stat.CalibrateTogether(all, prior))
 	whole.weight = sig.weight / 2
 	c.add(whole)
 	c.addHarmless(whole)
@@ -147,7 +147,7 @@ func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks
 		if part == 0 {
 			continue
 		}
-		s := c.newStream(w, sig, index[k:k+1], look, h, stat.Calibrate(all[k:k+1], prior))
+		s := c.newStream(w, sig, index[k:k+1], look, h, stat.CalibrateTogether(all[k:k+1], prior))
 		s.weight, s.single = rest*part, true
 		c.add(s)
 	}
@@ -278,7 +278,7 @@ func (d *Detector) digest(s *service, t int32) *lesson {
 			l.cal = append(l.cal, nil)
 			continue
 		}
-		l.cal = append(l.cal, stat.Calibrate(all, nil))
+		l.cal = append(l.cal, stat.CalibrateTogether(all, nil))
 	}
 	return l
 }

@@ -326,7 +326,7 @@ func (c *comparison) addSlices(w *watch, sig *signal, look *looks, h history, pr
 		for j := range x.strata {
 			all[j] = c.svc.cells(sig, x.strata[j], w.baseline, h)
 		}
-		s := &stream{signal: sig, slice: x.name, single: true, opt: c.options(w, sig, stat.Calibrate(all, prior))}
+		s := &stream{signal: sig, slice: x.name, single: true, opt: c.options(w, sig, stat.CalibrateTogether(all, prior))}
 		for _, st := range x.strata {
 			s.units = append(s.units, st.unit)
 		}

@@ -29,6 +29,7 @@ const (
 // stream: how far to trust a count. See [Calibrate].
 type Calibration struct {
 	P, PhiW    []float64 // by stratum: rate, and dispersion of single windows
+	PhiI       float64   // dispersion of an instance's single window in all strata; 0 where strata are not added up
 	PhiS       []float64 // by block length: dispersion that passes; at least 1, never falling
 	Tau2       float64   // variance of the instances' log odds that stays
 	LongestRun int       // longest run of saturated windows of one instance, single gaps allowed
@@ -134,6 +135,17 @@ func (p *Prior) tau() (tau2, df float64) {
 //
 // Cost: about 30 ns a cell; one allocation a row.
 func Calibrate(strata []Cells, prior *Prior) *Calibration {
+	return calibrate(strata, prior, false)
+}
+
+// CalibrateTogether is [Calibrate] for a process that adds up the strata of the
+// same instances: what one instance does in one window then has a bounded
+// influence however many strata show it ([Calibration.Ceiling]).
+func CalibrateTogether(strata []Cells, prior *Prior) *Calibration {
+	return calibrate(strata, prior, true)
+}
+
+func calibrate(strata []Cells, prior *Prior, together bool) *Calibration {
 	c := &Calibration{noRate: noRate}
 	if prior != nil && prior.P > 0 {
 		c.noRate = prior.P
@@ -143,6 +155,12 @@ func Calibrate(strata []Cells, prior *Prior) *Calibration {
 	for s, cells := range strata {
 		p, phi := c.learnRate(cells)
 		c.P, c.PhiW = append(c.P, p), append(c.PhiW, phi)
+		h.clip(c, s, cells)
+	}
+	if together {
+		c.PhiI = h.together(c, strata)
+	}
+	for s, cells := range strata {
 		h.add(c, s, cells)
 	}
 	c.LongestRun = h.longestRun()
@@ -221,6 +239,25 @@ func (c *Calibration) Winsor(stratum int, n int, y int) int {
 		p, phi = c.P[stratum], c.PhiW[stratum]
 	}
 	return winsor(max(0, n), y, p, phi)
+}
+
+// Ceiling limits what one instance's window may count in all strata together,
+// as [Calibration.Winsor] does in one: ⌊m + 3√(v·φ_I)⌋ + 2 for m = Σ n·p and
+// v = Σ n·p(1−p) over strata. An instance that is ill for a moment is so in all
+// of its operations: clipped in each alone it would count once for each.
+func (c *Calibration) Ceiling(m, v float64) int { return ceiling(m, v, c.PhiI) }
+
+func ceiling(m, v, phi float64) int { return int(m+float64(3*math.Sqrt(v*phi))) + 2 }
+
+// Expected gives the expected count of n requests in a stratum, and its
+// variance if they were independent.
+func (c *Calibration) Expected(stratum, n int) (m, v float64) {
+	p := c.noRate
+	if stratum >= 0 && stratum < len(c.P) {
+		p = c.P[stratum]
+	}
+	m = float64(float64(n) * p)
+	return m, float64(m * (1 - p))
 }
 
 // Phi is the dispersion of counts summed over that many windows: the variance

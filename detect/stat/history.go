@@ -7,6 +7,7 @@ import "math"
 type history struct {
 	instances, windows int
 	o, e, v            [][]float64 // [instance][window]: sums over the windows before
+	y                  [][][]int32 // [stratum][instance][window]: clipped counts
 	saturated          [][]bool
 	info               float64 // Σ n·p(1−p)
 }
@@ -38,23 +39,101 @@ func newHistory(strata []Cells) *history {
 	return h
 }
 
-// add adds stratum s, whose rate c has learnt.
+// clip winsorises stratum s, whose rate c has learnt.
+func (h *history) clip(c *Calibration, s int, cells Cells) {
+	y := make([][]int32, h.instances)
+	for i := range y {
+		y[i] = make([]int32, h.windows)
+		for w := range y[i] {
+			n, bad := int(cells.N[i][w]), int(cells.Y[i][w])
+			y[i][w] = int32(c.Winsor(s, n, bad))
+			limit := saturation(n, c.P[s], c.PhiW[s])
+			if n > limit && bad >= limit {
+				h.saturated[i][w] = true
+			}
+		}
+	}
+	h.y = append(h.y, y)
+}
+
+// together learns the dispersion of an instance's window in all strata, by
+// iterating "clip, then estimate" as learnRate does, and clips at it.
+func (h *history) together(c *Calibration, strata []Cells) (phi float64) {
+	phi = noPhiW
+	if len(strata) < 2 {
+		if len(strata) == 1 {
+			phi = c.PhiW[0]
+		}
+		return phi // clipped already
+	}
+	for range 3 {
+		phi = h.relearn(c, strata, phi)
+	}
+	c.PhiI = phi
+	for i := range h.instances {
+		for w := range h.windows {
+			all := h.crowd(c, strata, i, w)
+			if all.y <= all.counted(phi) {
+				continue
+			}
+			h.saturated[i][w] = true
+			for s := range strata {
+				h.y[s][i][w] = int32(all.Thin(c, int(h.y[s][i][w])))
+			}
+		}
+	}
+	return phi
+}
+
+// relearn gives the dispersion of instances' windows clipped at phi. What is
+// expected follows the window's common level, so that shared outages cancel.
+func (h *history) relearn(c *Calibration, strata []Cells, phi float64) float64 {
+	spread, expected := 0.0, 0.0
+	all := make([]Crowd, h.instances)
+	for w := range h.windows {
+		bad, m := 0.0, 0.0
+		for i := range all {
+			all[i] = h.crowd(c, strata, i, w)
+			bad += float64(all[i].counted(phi))
+			m += all[i].m
+		}
+		if m == 0 {
+			continue
+		}
+		level := bad / m
+		for i := range all {
+			d := float64(all[i].counted(phi)) - float64(level*all[i].m)
+			spread += float64(d * d)
+			expected += float64(level * all[i].v)
+		}
+	}
+	if expected == 0 {
+		return phi
+	}
+	return math.Max(1, spread/expected)
+}
+
+// crowd is what instance i did in window w in all strata.
+func (h *history) crowd(c *Calibration, strata []Cells, i, w int) (all Crowd) {
+	for s := range strata {
+		all.Add(c, s, int(strata[s].N[i][w]), int(h.y[s][i][w]))
+	}
+	return all
+}
+
+// add adds stratum s, which is clipped.
 func (h *history) add(c *Calibration, s int, cells Cells) {
 	o, e, v := make([]float64, h.instances), make([]float64, h.instances), make([]float64, h.instances)
 	for w := range h.windows {
-		q, live := h.pooled(c, s, cells, w)
+		q, live := h.pooled(s, cells, w)
 		for i := range h.instances {
-			n, y := int(cells.N[i][w]), int(cells.Y[i][w])
+			n := float64(cells.N[i][w])
 			if live {
-				m := float64(float64(n) * q)
-				o[i] += float64(c.Winsor(s, n, y))
+				m := float64(n * q)
+				o[i] += float64(h.y[s][i][w])
 				e[i] += m
 				v[i] += float64(m * (1 - q))
-				h.info += float64(float64(n) * c.P[s] * (1 - c.P[s]))
-			}
-			limit := saturation(n, c.P[s], c.PhiW[s])
-			if n > limit && y >= limit {
-				h.saturated[i][w] = true
+				h.info += float64(n * c.P[s] * (1 - c.P[s]))
 			}
 			h.o[i][w+1] += o[i]
 			h.e[i][w+1] += e[i]
@@ -64,10 +143,10 @@ func (h *history) add(c *Calibration, s int, cells Cells) {
 }
 
 // pooled is the winsorised rate of all instances in one window.
-func (h *history) pooled(c *Calibration, s int, cells Cells, w int) (rate float64, live bool) {
+func (h *history) pooled(s int, cells Cells, w int) (rate float64, live bool) {
 	x, n := 0, 0
 	for i := range h.instances {
-		x += c.Winsor(s, int(cells.N[i][w]), int(cells.Y[i][w]))
+		x += int(h.y[s][i][w])
 		n += int(cells.N[i][w])
 	}
 	if n == 0 {
