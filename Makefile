@@ -52,8 +52,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: ## all benchmarks, in benchstat form
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-ingest: ## spans per CPU-second over gRPC and HTTP, replay in MB/s, memory per series
-	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./ingest/... ./cmd/...
+BENCHFLAGS ?=
+bench-ingest: build ## spans per CPU-second and peak memory, beside an OpenTelemetry Collector; a quarter of an hour
+	cd cmd/bench/collector && $(GO) build -o ../../../bin/collector .
+	$(GO) build -o bin/bench ./cmd/bench
+	bin/bench -collector bin/collector $(BENCHFLAGS)
 
 eval: build ## labelled scenarios → found, top-1, wrong rollbacks, delay; DATA=FOLDER adds labelled recordings
 	$(GO) run ./cmd/eval -unship $(BIN) $(if $(DATA),-data $(DATA))
