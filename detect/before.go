@@ -30,6 +30,7 @@ type afterCell struct {
 	at        int32
 	inst      *instance
 	lat       uint8
+	starting  bool // so young that failures do not count
 	n         uint32
 	y         [thresholds]uint32
 	outN, out uint32 // requests and failures from callers that are not being released

@@ -242,6 +242,9 @@ func (c *comparison) step(t int32) {
 		}
 	}
 	for _, s := range c.witnesses {
+		if c.svc.starting(c.sides.candidate, t) {
+			break
+		}
 		if s.loss != nil {
 			c.miss(s, t)
 		}

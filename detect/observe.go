@@ -30,6 +30,7 @@ func (d *Detector) read(tick *unship.Tick, t int32) {
 		}
 	}
 	for _, s := range touched {
+		s.noteStarts(t)
 		for _, u := range s.units {
 			if u.lat != nil {
 				u.lat.close(t, int32(d.opt.History))
@@ -62,7 +63,7 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	switch {
 	case i.settled:
 	case i.warming == nil:
-		i.warmness, i.warming = d.warmth(s), &warming{}
+		i.warmness, i.warming, i.trouble = d.warmth(s), &warming{}, s.trouble()
 	case !i.warming.filed && i.minute(t, d.opt.Window) > 0 && i.minute(t, d.opt.Window) <= warmBins && !s.candidate(i.version):
 		s.file(i, d.opt.Window)
 	}
@@ -107,7 +108,10 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	}
 	c := i.open(u, t)
 	c.add(p.Requests, y)
-	c.lat = seen
+	c.lat, c.starting = seen, i.starting(t)
+	if g := &s.units[u].grown; i.age(t) >= startWindows {
+		g.requests, g.failed = g.requests+float64(p.Requests), g.failed+float64(p.Failed)
+	}
 	s.readSlices(i, u, p, t, limits)
 	for _, x := range p.Callers {
 		s.callers.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere)
@@ -174,7 +178,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 	if !candidate {
 		return
 	}
-	c := afterCell{at: t, inst: i}
+	c := afterCell{at: t, inst: i, starting: i.starting(t)}
 	if unit < len(w.limits) && w.limits[unit].ok && len(h) > 0 {
 		c.lat, c.n = lat, uint32(h.Total())
 		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)

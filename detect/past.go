@@ -186,7 +186,11 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	if !ok {
 		return
 	}
+	starting := p.w.svc.starting(p.w.release.Version, t)
 	for k, s := range p.streams {
+		if starting && s.signal.near != nowhere {
+			continue
+		}
 		if s.crossing != nil {
 			s.crossing.step(p.w.release.Version, t)
 			p.logA[k] = s.crossing.proc.LogE()
@@ -263,6 +267,7 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		c := &v[k]
 		switch {
 		case out[c.inst]:
+		case !sig.latency() && c.starting:
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
 		case c.lat == latAll || c.lat == latTail && sig.count == countFar:

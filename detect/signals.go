@@ -26,6 +26,11 @@ type signal struct {
 // latency says that the signal counts slow requests.
 func (s *signal) latency() bool { return !s.calls && s.near == nowhere && s.count >= countP50 }
 
+// failure says that the signal counts failed requests.
+func (s *signal) failure() bool {
+	return s.kind == unship.SignalErrorRatio || s.kind == unship.SignalInclusiveError
+}
+
 // told says that people are told which change of the signal would have been
 // seen: failures, rejections and the middle of the durations.
 func (s *signal) told() bool {
@@ -38,7 +43,10 @@ func (s *signal) of(c *cell) (bad, all int) {
 		bad, all = s.whether.of(c)
 		return min(bad, 1), min(all, 1)
 	}
-	if s.latency() && (c.lat == latNone || c.lat == latTail && s.count != countFar) {
+	switch {
+	case s.latency() && (c.lat == latNone || c.lat == latTail && s.count != countFar):
+		return 0, 0
+	case c.starting && s.failure():
 		return 0, 0
 	}
 	return int(c.y[s.count]), int(c.n)

@@ -77,7 +77,7 @@ func (s *service) readSlices(i *instance, unit int, p *unship.Operation, t int32
 		c := i.slices[at].open(t)
 		lat := y.slow(x.Duration, &n)
 		c.add(x.Requests, n)
-		c.lat = lat
+		c.lat, c.starting = lat, i.starting(t)
 	}
 }
 

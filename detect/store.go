@@ -41,10 +41,11 @@ const (
 
 // cell is what one instance did in one window in one unit.
 type cell struct {
-	at  int32
-	n   uint16
-	lat uint8
-	y   [counts]uint16
+	at       int32
+	n        uint16
+	lat      uint8
+	starting bool // the instance is so young that failures do not count
+	y        [counts]uint16
 }
 
 // add counts more, thinning the whole cell rather than overflowing: ratios are kept.
@@ -119,6 +120,7 @@ type instance struct {
 	metrics     []gauge
 	warmness    warmness // how much slower it may be when it starts
 	warming     *warming // nil of settled ones
+	trouble     int32    // windows in which instances usually fail when they start
 }
 
 func (i *instance) at(unit int, t int32) *cell {
@@ -148,6 +150,7 @@ type unit struct {
 	operation, callee string
 	requests          uint64
 	lat               *latency // of operations
+	grown             grownRate
 }
 
 // name is the unit's name for people.

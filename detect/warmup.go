@@ -44,6 +44,7 @@ type warmness struct {
 type warming struct {
 	minutes [warmBins]struct{ n, sum, squares float64 } // of requests: log durations against the past, in buckets
 	filed   bool
+	trouble int32 // windows up to the last one in which it failed as starts do
 }
 
 // add takes in an operation's durations in the instance's k-th minute. middle
