@@ -208,6 +208,13 @@ func drift(s *signal, load float64) float64 {
 	return .15 + .5*load
 }
 
+func (s *shiftStream) drift(load float64) float64 {
+	if s.flow != nil {
+		return s.flow.sd
+	}
+	return drift(s.signal, load)
+}
+
 // past compares a release with what its service did before.
 type past struct {
 	w         *watch
@@ -228,6 +235,7 @@ type shiftStream struct {
 	units    []int
 	slice    string
 	strata   []stratum
+	flow     *flow     // of throughput
 	crossing *crossing // instead of a shift: a comparison with other callers
 	event    int       // index of the event that it is about and 1; 0: none
 	fresh    bool      // the event is one that first came after the release began

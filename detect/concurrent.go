@@ -42,6 +42,7 @@ type stream struct {
 	units     []int
 	near      []neighbour // of what neighbours see; nil of what the instances do
 	loss      *loss       // of lost calls
+	mix       *mix        // of an operation's share of the traffic
 	slice     string      // "key=value" of the only requests that count
 	level     *level      // of a metric that it is about; nil: none, and divisions are its evidence
 	event     int         // index of the event that it is about and 1; 0: none
@@ -113,6 +114,7 @@ type comparison struct {
 	kc, kb    int
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
+	mixes     []*stream // those of them that are about throughput
 	sources   []*source // in the order in which they are read
 	events    *eventTest
 	levels    *levelTest
@@ -250,6 +252,7 @@ func (c *comparison) step(t int32) {
 		}
 		c.hear(s, t)
 	}
+	c.stepMixes(t)
 	if c.events != nil {
 		c.showing(t)
 	}
@@ -374,6 +377,10 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		}
 		if s.near != nil || s.loss != nil {
 			terms = append(terms, s.share()) // neighbours do not tell instances apart
+			continue
+		}
+		if s.mix != nil {
+			again.addMix(s.anewMix())
 			continue
 		}
 		x := *s

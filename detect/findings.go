@@ -49,6 +49,8 @@ type evidence struct {
 	fresh  bool  // the event is one that first came after the release began
 	loss   *loss // of lost calls, while old and new serve side by side
 	lost   bool  // of lost calls
+	mix    *mix  // of an operation's share of the traffic
+	flow   *flow // of the same, compared with the past
 	level  *level
 	single bool
 	again  bool // another stream looks at the same requests and is told of
@@ -90,7 +92,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 		return e
 	}
 	e := evidence{
-		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, slice: s.slice, strata: d.strata,
+		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, mix: s.mix, slice: s.slice, strata: d.strata,
 		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
@@ -105,7 +107,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 func (w *watch) pastEvidence(s *shiftStream) evidence {
 	e := evidence{
 		signal: s.signal, units: s.units, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
-		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: drift(s.signal, 0),
+		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: s.drift(0), flow: s.flow,
 	}
 	if c := s.crossing; c != nil {
 		e.near, e.logE, e.totals = c.near, c.proc.LogE(), c.totals
@@ -135,6 +137,9 @@ func (s *shiftStream) tally() tally {
 	if s.post.n == 0 {
 		return tally{}
 	}
+	if s.flow != nil {
+		return s.flow.tally(s)
+	}
 	return tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
 }
 
@@ -159,6 +164,9 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 func (w *watch) since(e *evidence, t int32) []tally {
 	if e.cal == nil || e.event > 0 || w.switched != 0 || e.onset <= w.begin+settleWindows {
 		return e.totals
+	}
+	if e.mix != nil {
+		return w.conc.mixSince(e.mix, max(e.onset, t-maxKept), t)
 	}
 	if e.loss != nil {
 		return e.loss.since(e.onset)
@@ -347,7 +355,7 @@ func seconds(h unship.Histogram, q float64) float64 {
 
 // examples gives requests to look up. Those of slices are not known apart.
 func (w *watch) examples(e *evidence) (x unship.Exemplars) {
-	if e.slice != "" {
+	if e.slice != "" || e.mix != nil || e.flow != nil {
 		return nil
 	}
 	for _, u := range e.units {
@@ -376,6 +384,8 @@ func (w *watch) say(f *unship.Finding, what string) string {
 		return w.sayNear(f)
 	case unship.SignalUnanswered:
 		return w.sayLost(f)
+	case unship.SignalThroughput:
+		return w.sayMix(f)
 	}
 	where := f.Operation
 	if where == "" {

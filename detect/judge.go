@@ -120,6 +120,8 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 	case w.cleared(t, d.opt.Window):
 		j.Verdict = unship.Healthy
 		j.Why = fmt.Sprintf("shown to be no worse than tolerated, in %d requests", w.samples.Candidate)
+	case w.absent() != "":
+		j.Why = fmt.Sprintf("%d requests on the new version so far, none of them of %s", w.samples.Candidate, w.absent())
 	case j.Done && w.logE < showFindings && seenEnough(j.Detectable):
 		j.Verdict = unship.Healthy
 		j.Why = fmt.Sprintf("nothing got worse during the watch, in %d requests; %s", w.samples.Candidate, sayDetectable(j.Detectable))
@@ -133,7 +135,7 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 
 // cleared says that harm is ruled out before the watch is over.
 func (w *watch) cleared(t int32, window time.Duration) bool {
-	if w.conc == nil || w.past != nil || w.logE >= showFindings ||
+	if w.conc == nil || w.past != nil || w.logE >= showFindings || w.absent() != "" ||
 		time.Duration(t+1-w.begin)*window < clearAfter || w.samples.Candidate < clearRequests {
 		return false
 	}

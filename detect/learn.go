@@ -108,6 +108,10 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 			c.addWitnesses(d, w, sig, h)
 			continue
 		}
+		if sig.kind == unship.SignalThroughput {
+			c.addMixes(w, sig, ops, h)
+			continue
+		}
 		units, l := ops, &look
 		if sig.calls {
 			units, l = calls, &looks{keys: []string{""}}
@@ -264,7 +268,7 @@ func (d *Detector) digest(s *service, t int32) *lesson {
 	}
 	l := &lesson{at: t}
 	for _, sig := range d.signals {
-		if sig.near != nowhere { // what neighbours see is not told by instance
+		if sig.near != nowhere || sig.kind == unship.SignalThroughput { // nothing that others could learn from
 			l.cal = append(l.cal, nil)
 			continue
 		}

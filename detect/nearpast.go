@@ -91,7 +91,7 @@ func (c *crossing) step(candidate string, t int32) {
 
 // places is how many strata a stream has.
 func (s *shiftStream) places() int {
-	if s.signal.near == unheard {
+	if s.signal.near == unheard || s.flow != nil {
 		return 1
 	}
 	return len(s.strata)
@@ -110,6 +110,9 @@ func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]
 	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
 		return c.beyond(), float64(c.calls)
+	}
+	if s.flow != nil {
+		return p.flowAt(s.flow, t, out)
 	}
 	return p.counts(s.signal, &s.strata[stratum], t, out)
 }

@@ -21,6 +21,8 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
 		switch {
+		case sig.kind == unship.SignalThroughput:
+			p.addFlows(sig, ops, h)
 		case sig.whether != nil: // the past tells no instances apart
 		case sig.near != nowhere && d.leaves(PartNeighbours):
 		case sig.near != nowhere:
@@ -207,10 +209,10 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 		}
 		if n > 0 {
 			ratio := 1.0
-			if !s.signal.calls && s.event == 0 && s.signal.near != unheard {
+			if !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard {
 				ratio = ctx.ratio[s.signal.count]
 			}
-			s.shift.Add(x, want*ratio, drift(s.signal, ctx.load))
+			s.shift.Add(x, want*ratio, s.drift(ctx.load))
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
 		}
 		p.logA[k] = s.shift.LogA()

@@ -60,8 +60,8 @@ func affected(w *watch) (out []*returning) {
 		if len(out) == verifyStreams || e.share() < showFindings {
 			break
 		}
-		if e.level != nil {
-			continue // it says nothing fast enough
+		if e.level != nil || e.mix != nil || e.flow != nil {
+			continue // it says nothing fast enough, or nothing of what remains
 		}
 		known := slices.ContainsFunc(out, func(r *returning) bool { return r.signal.kind == e.signal.kind })
 		before, bad, _ := e.rates()

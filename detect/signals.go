@@ -60,7 +60,8 @@ const (
 	weightFailed      = .05
 	weightRejected    = .05
 	weightSelf        = .30
-	weightCalls       = .05
+	weightCalls       = .04
+	weightThroughput  = .01
 	weightCallerError = .05
 	weightCalleeError = .03
 	weightUnanswered  = .02
@@ -80,7 +81,8 @@ func signalsFor(tol rules.Tolerance) []*signal {
 	s = append(s,
 		&signal{kind: unship.SignalCallerError, near: atCallers, weight: weightCallerError},
 		&signal{kind: unship.SignalCalleeError, near: atCallees, weight: weightCalleeError},
-		&signal{kind: unship.SignalUnanswered, near: unheard, weight: weightUnanswered})
+		&signal{kind: unship.SignalUnanswered, near: unheard, weight: weightUnanswered},
+		&signal{kind: unship.SignalThroughput, weight: weightThroughput, what: "is served", ambiguous: true})
 	for _, x := range s {
 		x.extra, x.ratio, x.delta = .05, max(1, tol.Ratio), tol.Absolute
 		switch x.near {
@@ -88,6 +90,9 @@ func signalsFor(tol rules.Tolerance) []*signal {
 			x.extra = calleeSD
 		case unheard:
 			x.ratio, x.delta = lostRatio, lostTolerated
+		}
+		if x.kind == unship.SignalThroughput {
+			x.ratio, x.delta = mixFall, 0
 		}
 	}
 	for k, share := range latencyShares {

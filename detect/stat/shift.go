@@ -11,6 +11,7 @@ type ShiftOptions struct {
 	PreX, PreN []float64 // bad count and exposure by window before the release, oldest first
 	Phi        float64   // dispersion; 0: 1.5, and 1 at least
 	Grid       []float64 // log rate multipliers, above 0; nil: [DefaultGrid]
+	Fall       bool      // a fall of the rate is looked for: by the grid's multipliers, downward
 	Horizon    int       // windows of the watch; 0: 360
 }
 
@@ -19,7 +20,7 @@ const (
 	slotsPre  = 60 // windows before the release in which one is thought possible
 )
 
-// Shift is the evidence of one stream that its rate rose with the release.
+// Shift is the evidence of one stream that its rate rose, or fell, with the release.
 //
 // With X bad counts over exposure N since the release, (x, n) before it, and
 // all of them divided by the dispersion φ, the rate having the prior that the
@@ -65,14 +66,24 @@ func NewShift(o ShiftOptions) *Shift {
 	if o.Horizon <= 0 {
 		o.Horizon = defaultHorizon
 	}
-	s := &Shift{phi: math.Max(1, o.Phi), grid: o.Grid}
+	s := &Shift{phi: math.Max(1, o.Phi), grid: slices.Clone(o.Grid)}
 	s.any = append(slices.Clone(o.Grid), -0.15, -0.4, -0.9)
+	if o.Fall {
+		negate(s.grid)
+		negate(s.any)
+	}
 	s.growth, s.anyGrow = growth(s.grid), growth(s.any)
 	s.nodes, s.logV = nullNodes(1)
 	s.before(o.PreX, o.PreN)
 	s.slotCap = len(s.slots) + (o.Horizon+slotWidth-1)/slotWidth
 	s.slots = slices.Grow(s.slots, s.slotCap-len(s.slots))
 	return s
+}
+
+func negate(x []float64) {
+	for k := range x {
+		x[k] = -x[k]
+	}
 }
 
 func growth(logTheta []float64) []float64 {
