@@ -2,8 +2,6 @@ package detect
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -152,6 +150,61 @@ func (c *comparison) stepLevels(t int32) {
 	}
 }
 
+// levelEvidence is the log e-value of one block: the difference of the cohorts'
+// mean levels beyond what is tolerated, against the spread of instances, here
+// and in the estate, whichever is more. All of the candidate's instances must
+// be beyond all of the baseline's: whatever the distribution, one odd instance
+// on either side proves nothing.
+func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
+	var u, v []float64
+	for _, i := range c.svc.instances {
+		side := c.sides.side(i)
+		if side == 0 || !c.levels.ripe(i, block) {
+			continue
+		}
+		if x, ok := i.value(c.svc, l.metric, block, c.levels.length); ok && side == 1 {
+			u = append(u, x)
+		} else if ok {
+			v = append(v, x)
+		}
+	}
+	if len(u) == 0 || len(v) < leastReferences {
+		return 0
+	}
+	l.candidate, l.baseline, l.candidates, l.references = mean(u), mean(v), len(u), len(v)
+	if m.scale == scaleLog && (slices.Min(u) <= 0 || slices.Min(v) <= 0) {
+		return 0 // counters that mostly stand still are events
+	}
+	for _, x := range [2][]float64{u, v} {
+		for k := range x {
+			x[k] = m.onScale(x[k])
+		}
+	}
+	estate, references := c.levels.det.spreadOf(m, block)
+	l.shown = references < actReferences
+	tolerated, least := m.tolerances()
+	s := math.Max(math.Max(deviation(v), estate), least)
+	l.nu = tailDF
+	if l.shown {
+		l.nu = math.Min(tailDF, float64(len(v)-1))
+	}
+	l.se = s * math.Sqrt(1/float64(len(u))+1/float64(len(v)))
+	z := func(sign float64) float64 { return (sign*(mean(u)-mean(v)) - tolerated) / l.se }
+	up := stat.StudentShift(z(1), l.nu)
+	if slices.Min(u) <= slices.Max(v) {
+		up = math.Min(up, 0)
+	}
+	if m.worse != 0 {
+		return up
+	}
+	l.shown = true
+	down := stat.StudentShift(z(-1), l.nu)
+	if slices.Max(u) >= slices.Min(v) {
+		down = math.Min(down, 0)
+	}
+	return stat.LogAdd(up, down) - math.Ln2
+}
+
 // perRequest says that a metric is a matter of what is asked for.
 func (m *metric) perRequest(s *service) bool { return m.kind != unship.MetricGauge && s.ops > 0 }
 
@@ -210,259 +263,6 @@ func (m *metric) tolerances() (tolerated, spread float64) {
 		return toleratedShare, leastShare
 	}
 	return toleratedLevel, leastSpread
-}
-
-// levelEvidence is the log e-value of one block: the difference of the cohorts'
-// mean levels beyond what is tolerated, against the spread of instances, here
-// and in the estate, whichever is more. All of the candidate's instances must
-// be beyond all of the baseline's: whatever the distribution, one odd instance
-// on either side proves nothing.
-func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
-	var u, v []float64
-	for _, i := range c.svc.instances {
-		side := c.sides.side(i)
-		if side == 0 || !c.levels.ripe(i, block) {
-			continue
-		}
-		if x, ok := i.value(c.svc, l.metric, block, c.levels.length); ok && side == 1 {
-			u = append(u, x)
-		} else if ok {
-			v = append(v, x)
-		}
-	}
-	if len(u) == 0 || len(v) < leastReferences {
-		return 0
-	}
-	l.candidate, l.baseline, l.candidates, l.references = mean(u), mean(v), len(u), len(v)
-	if m.scale == scaleLog && (slices.Min(u) <= 0 || slices.Min(v) <= 0) {
-		return 0 // counters that mostly stand still are events
-	}
-	for _, x := range [2][]float64{u, v} {
-		for k := range x {
-			x[k] = m.onScale(x[k])
-		}
-	}
-	estate, references := c.levels.det.spreadOf(m, block)
-	l.shown = references < actReferences
-	tolerated, least := m.tolerances()
-	s := math.Max(math.Max(deviation(v), estate), least)
-	l.nu = tailDF
-	if l.shown {
-		l.nu = math.Min(tailDF, float64(len(v)-1))
-	}
-	l.se = s * math.Sqrt(1/float64(len(u))+1/float64(len(v)))
-	z := func(sign float64) float64 { return (sign*(mean(u)-mean(v)) - tolerated) / l.se }
-	up := stat.StudentShift(z(1), l.nu)
-	if slices.Min(u) <= slices.Max(v) {
-		up = math.Min(up, 0)
-	}
-	if m.worse != 0 {
-		return up
-	}
-	l.shown = true
-	down := stat.StudentShift(z(-1), l.nu)
-	if slices.Max(u) >= slices.Min(v) {
-		down = math.Min(down, 0)
-	}
-	return stat.LogAdd(up, down) - math.Ln2
-}
-
-// spreadKey names what is asked of the estate.
-type spreadKey struct {
-	name  string
-	block int32
-	trend bool
-	units int
-}
-
-type estateSpread struct {
-	deviation, mean float64
-	instances       int
-}
-
-// spreadOf gives how much the levels of equal instances differ in the estate in
-// one block, and of how many instances that is known: the deviations from the
-// mean of their version, pooled over all services that have the metric.
-func (d *Detector) spreadOf(m *metric, block int32) (deviation float64, instances int) {
-	k := spreadKey{m.name + m.attributes, block, false, int(m.kind)}
-	if x, ok := d.spreads[k]; ok {
-		return x.deviation, x.instances
-	}
-	ss, df := 0.0, 0
-	for _, s := range d.order {
-		at, ok := s.metricOf[m.metricKey]
-		if !ok {
-			continue
-		}
-		byVersion := map[string][]float64{}
-		for _, i := range s.instances {
-			if s.candidate(i.version) {
-				continue
-			}
-			v, ok := i.value(s, at, block, d.blockWindows())
-			if ok && (m.scale != scaleLog || v > 0) && i.age(block*d.blockWindows()) >= int32(levelAge/d.opt.Window) {
-				byVersion[i.version] = append(byVersion[i.version], m.onScale(v))
-			}
-		}
-		for _, version := range slices.Sorted(maps.Keys(byVersion)) {
-			v := byVersion[version]
-			x := mean(v)
-			for _, y := range v {
-				ss += (y - x) * (y - x)
-			}
-			df += len(v) - 1
-			if len(v) > 1 {
-				instances += len(v)
-			}
-		}
-	}
-	if df > 0 {
-		deviation = math.Sqrt(ss / float64(df))
-	}
-	d.spreads[k] = estateSpread{deviation: deviation, instances: instances}
-	return deviation, instances
-}
-
-// trendEvidence is the log e-value of the trend so far: the mean slope of the
-// candidate's floors against those of all healthy instances of the estate, each
-// in units of its service's own noise.
-func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
-	n := c.floors(block)
-	if n < trendFloors {
-		return 0
-	}
-	unit := c.svc.roughness(l.metric, c.sides.candidate, block, n)
-	if unit == 0 {
-		return 0
-	}
-	var slopes, floors []float64
-	for _, i := range c.svc.instances {
-		if c.sides.side(i) != 1 {
-			continue
-		}
-		if y := i.floors(l.metric, block, n); y != nil {
-			s, _ := stat.TheilSen(y, nil)
-			slopes, floors = append(slopes, s), append(floors, y[len(y)-1])
-		}
-	}
-	if len(slopes) == 0 {
-		return 0
-	}
-	ref := c.levels.det.slopes(m, block, n)
-	l.shown = ref.instances < actReferences
-	l.candidates, l.references = len(slopes), ref.instances
-	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 {
-		return 0
-	}
-	perHour := float64(time.Hour) / float64(levelBlock)
-	l.candidate, l.baseline = mean(slopes)*perHour, ref.mean*unit*perHour
-	l.soon, l.full = c.exhaustion(m, mean(floors), mean(slopes))
-	l.shown = l.shown || l.soon > trendSoon
-	se := math.Max(ref.deviation, leastSlope) * math.Sqrt(1/float64(len(slopes))+1/float64(ref.instances))
-	l.se, l.nu = se*unit*perHour, math.Min(tailDF, float64(ref.instances-1))
-	return stat.StudentShift((mean(slopes)/unit-ref.mean)/se, l.nu)
-}
-
-// floors is how many blocks a trend up to a block is made of: those since the
-// release began, less the first ones, in which programs grow by nature.
-func (c *comparison) floors(block int32) int {
-	return int(block-c.levels.begin) - int(levelAge/levelBlock)
-}
-
-// floors gives an instance's floors in the n blocks up to one, nil if any is missing.
-func (i *instance) floors(metric int, block int32, n int) []float64 {
-	if metric >= len(i.metrics) {
-		return nil
-	}
-	out := make([]float64, 0, n)
-	for b := block - int32(n) + 1; b <= block; b++ {
-		x := i.metrics[metric].at(b)
-		if x == nil {
-			return nil
-		}
-		out = append(out, x.floor())
-	}
-	return out
-}
-
-// roughness is the noise of a service's floors around their trends: the median
-// of its instances', of versions other than one where there are any.
-func (s *service) roughness(metric int, but string, block int32, n int) float64 {
-	var other, own []float64
-	for _, i := range s.instances {
-		y := i.floors(metric, block, n)
-		if y == nil {
-			continue
-		}
-		r := math.Max(stat.Roughness(y), trendRoughness*math.Abs(mean(y)))
-		if i.version == but {
-			own = append(own, r)
-		} else {
-			other = append(other, r)
-		}
-	}
-	if len(other) == 0 {
-		other = own
-	}
-	if len(other) == 0 {
-		return 0
-	}
-	return median(other)
-}
-
-// slopes gives the slopes of the floors of all instances of the estate that are
-// not under watch, in units of their services' noise.
-func (d *Detector) slopes(m *metric, block int32, n int) estateSpread {
-	k := spreadKey{m.name + m.attributes, block, true, n}
-	if x, ok := d.spreads[k]; ok {
-		return x
-	}
-	var all, buf []float64
-	for _, s := range d.order {
-		at, ok := s.metricOf[m.metricKey]
-		if !ok {
-			continue
-		}
-		unit := s.roughness(at, "", block, n)
-		for _, i := range s.instances {
-			if s.candidate(i.version) || unit == 0 || i.age((block-int32(n)+1)*d.blockWindows()) < int32(levelAge/d.opt.Window) {
-				continue
-			}
-			if y := i.floors(at, block, n); y != nil {
-				var slope float64
-				slope, buf = stat.TheilSen(y, buf)
-				all = append(all, slope/unit)
-			}
-		}
-	}
-	x := estateSpread{deviation: deviation(all), mean: mean(all), instances: len(all)}
-	d.spreads[k] = x
-	return x
-}
-
-// exhaustion gives the time until a known limit of the same service is reached
-// at the present slope, else until the level has doubled.
-func (c *comparison) exhaustion(m *metric, level, slope float64) (d time.Duration, full bool) {
-	room := level
-	for k, x := range c.svc.metrics {
-		if !x.limitOf(m) {
-			continue
-		}
-		for _, i := range c.svc.instances {
-			if c.sides.side(i) == 1 && k < len(i.metrics) && i.metrics[k].seen && i.metrics[k].last > level {
-				room, full = i.metrics[k].last-level, true
-			}
-		}
-	}
-	blocks := room / slope
-	return time.Duration(math.Min(blocks*float64(levelBlock), float64(1000*time.Hour))), full
-}
-
-// limitOf says that a metric is the limit of another: it has the same unit and
-// limits the same thing, such as memory.
-func (m *metric) limitOf(x *metric) bool {
-	own := nameWords(x.name)
-	return m.limit && m.unit == x.unit && slices.ContainsFunc(nameWords(m.name), func(t string) bool { return fillsUp[t] && slices.Contains(own, t) })
 }
 
 // alike says whether an instance of either cohort had about as much to do in a
@@ -530,79 +330,4 @@ func deviation(x []float64) float64 {
 		ss += (v - m) * (v - m)
 	}
 	return math.Sqrt(ss / float64(len(x)-1))
-}
-
-// interval gives the levels that the candidate's may have, at a level of evidence.
-func (l *level) interval(m *metric, logAlpha float64) [2]float64 {
-	z := 0.0
-	for z < 1e3 && stat.StudentShift(z, l.nu) < logAlpha-l.logWeight {
-		z += .5
-	}
-	z *= l.se
-	if m.scale == scaleLog && !l.trend {
-		return [2]float64{l.candidate * math.Exp(-z), l.candidate * math.Exp(z)}
-	}
-	if m.unit == "%" {
-		z *= 100
-	}
-	return [2]float64{l.candidate - z, l.candidate + z}
-}
-
-// sayLevel puts a finding about a level or a trend into words.
-func (w *watch) sayLevel(f *unship.Finding, l *level) string {
-	m := w.svc.metrics[l.metric]
-	unit := f.Unit
-	if unit == "1" {
-		unit = ""
-	} else {
-		unit = " " + unit
-	}
-	if !l.trend {
-		return fmt.Sprintf("%s: %s is %.3g%s, %.3g%s in %s at the same time%s; %d instances against %d", w.release.Service, m.title(),
-			f.Candidate, unit, f.Baseline, unit, w.baseline, times(f.Candidate, f.Baseline), l.candidates, l.references)
-	}
-	until := "it doubles in " + l.soon.Round(time.Minute).String()
-	if l.full {
-		until = "its limit is reached in " + l.soon.Round(time.Minute).String()
-	}
-	return fmt.Sprintf("%s: %s grows by %.3g%s, unlike that of %d other instances (%.3g%s); %s", w.release.Service, m.title(), f.Candidate,
-		unit, l.references, f.Baseline, unit, until)
-}
-
-// levelFinding is the finding of a level or a trend.
-func (d *Detector) levelFinding(w *watch, e *evidence) unship.Finding {
-	l := e.level
-	m := w.svc.metrics[l.metric]
-	f := unship.Finding{
-		Release: w.release.ReleaseID, Signal: unship.SignalMetric, Name: m.title(), Unit: m.unit, LogE: e.logE, Weight: e.weight,
-		Baseline: l.baseline, Candidate: l.candidate, Interval: l.interval(m, math.Log(1/w.policy.FalseRollbacks)),
-		Since: d.time(e.onset), Ambiguous: l.shown, Verdict: w.verdictOf(e),
-		Samples: unship.Samples{Baseline: uint64(l.references), Candidate: uint64(l.candidates)},
-	}
-	if f.Unit == "" {
-		f.Unit = "1"
-	}
-	switch {
-	case l.trend:
-		f.Unit += "/h"
-	case m.kind == unship.MetricCount && m.perRequest(w.svc):
-		f.Unit += "/{request}"
-	case m.kind == unship.MetricCount:
-		f.Unit += "/{window}"
-	}
-	if l.shown {
-		f.Warnings = append(f.Warnings, l.why(m))
-	}
-	return f
-}
-
-// why says why a level does not act.
-func (l *level) why(m *metric) string {
-	switch {
-	case m.worse == 0:
-		return "it is not known whether more or less of it is worse"
-	case l.trend && l.soon > trendSoon:
-		return "there is time: it is for people to look into"
-	}
-	return "too few instances are known for their usual spread to be sure"
 }

@@ -1,0 +1,85 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// levelFinding is the finding of a level or a trend.
+func (d *Detector) levelFinding(w *watch, e *evidence) unship.Finding {
+	l := e.level
+	m := w.svc.metrics[l.metric]
+	f := unship.Finding{
+		Release: w.release.ReleaseID, Signal: unship.SignalMetric, Name: m.title(), Unit: m.unit, LogE: e.logE, Weight: e.weight,
+		Baseline: l.baseline, Candidate: l.candidate, Interval: l.interval(m, math.Log(1/w.policy.FalseRollbacks)),
+		Since: d.time(e.onset), Ambiguous: l.shown, Verdict: w.verdictOf(e),
+		Samples: unship.Samples{Baseline: uint64(l.references), Candidate: uint64(l.candidates)},
+	}
+	if f.Unit == "" {
+		f.Unit = "1"
+	}
+	switch {
+	case l.trend:
+		f.Unit += "/h"
+	case m.kind == unship.MetricCount && m.perRequest(w.svc):
+		f.Unit += "/{request}"
+	case m.kind == unship.MetricCount:
+		f.Unit += "/{window}"
+	}
+	if l.shown {
+		f.Warnings = append(f.Warnings, l.why(m))
+	}
+	return f
+}
+
+// why says why a level does not act.
+func (l *level) why(m *metric) string {
+	switch {
+	case m.worse == 0:
+		return "it is not known whether more or less of it is worse"
+	case l.trend && l.soon > trendSoon:
+		return "there is time: it is for people to look into"
+	}
+	return "too few instances are known for their usual spread to be sure"
+}
+
+// interval gives the levels that the candidate's may have, at a level of evidence.
+func (l *level) interval(m *metric, logAlpha float64) [2]float64 {
+	z := 0.0
+	for z < 1e3 && stat.StudentShift(z, l.nu) < logAlpha-l.logWeight {
+		z += .5
+	}
+	z *= l.se
+	if m.scale == scaleLog && !l.trend {
+		return [2]float64{l.candidate * math.Exp(-z), l.candidate * math.Exp(z)}
+	}
+	if m.unit == "%" {
+		z *= 100
+	}
+	return [2]float64{l.candidate - z, l.candidate + z}
+}
+
+// sayLevel puts a finding about a level or a trend into words.
+func (w *watch) sayLevel(f *unship.Finding, l *level) string {
+	m := w.svc.metrics[l.metric]
+	unit := f.Unit
+	if unit == "1" {
+		unit = ""
+	} else {
+		unit = " " + unit
+	}
+	if !l.trend {
+		return fmt.Sprintf("%s: %s is %.3g%s, %.3g%s in %s at the same time%s; %d instances against %d", w.release.Service, m.title(),
+			f.Candidate, unit, f.Baseline, unit, w.baseline, times(f.Candidate, f.Baseline), l.candidates, l.references)
+	}
+	until := "it doubles in " + l.soon.Round(time.Minute).String()
+	if l.full {
+		until = "its limit is reached in " + l.soon.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("%s: %s grows by %.3g%s, unlike that of %d other instances (%.3g%s); %s", w.release.Service, m.title(), f.Candidate,
+		unit, l.references, f.Baseline, unit, until)
+}

@@ -1,0 +1,63 @@
+package detect
+
+import (
+	"maps"
+	"math"
+	"slices"
+)
+
+// spreadKey names what is asked of the estate.
+type spreadKey struct {
+	name  string
+	block int32
+	trend bool
+	units int
+}
+
+type estateSpread struct {
+	deviation, mean float64
+	instances       int
+}
+
+// spreadOf gives how much the levels of equal instances differ in the estate in
+// one block, and of how many instances that is known: the deviations from the
+// mean of their version, pooled over all services that have the metric.
+func (d *Detector) spreadOf(m *metric, block int32) (deviation float64, instances int) {
+	k := spreadKey{m.name + m.attributes, block, false, int(m.kind)}
+	if x, ok := d.spreads[k]; ok {
+		return x.deviation, x.instances
+	}
+	ss, df := 0.0, 0
+	for _, s := range d.order {
+		at, ok := s.metricOf[m.metricKey]
+		if !ok {
+			continue
+		}
+		byVersion := map[string][]float64{}
+		for _, i := range s.instances {
+			if s.candidate(i.version) {
+				continue
+			}
+			v, ok := i.value(s, at, block, d.blockWindows())
+			if ok && (m.scale != scaleLog || v > 0) && i.age(block*d.blockWindows()) >= int32(levelAge/d.opt.Window) {
+				byVersion[i.version] = append(byVersion[i.version], m.onScale(v))
+			}
+		}
+		for _, version := range slices.Sorted(maps.Keys(byVersion)) {
+			v := byVersion[version]
+			x := mean(v)
+			for _, y := range v {
+				ss += (y - x) * (y - x)
+			}
+			df += len(v) - 1
+			if len(v) > 1 {
+				instances += len(v)
+			}
+		}
+	}
+	if df > 0 {
+		deviation = math.Sqrt(ss / float64(df))
+	}
+	d.spreads[k] = estateSpread{deviation: deviation, instances: instances}
+	return deviation, instances
+}
