@@ -131,6 +131,13 @@ func silentCrash(b *builder) {
 	b.blame(r, "crash without a word", from)
 }
 
+func sampledErrors(b *builder) {
+	b.telemetry = sampledTraces
+	r := b.canaryOf(b.busy(40), b.at(), 30)
+	b.add(effect{from: r.at, where: onRelease(r), fail: .1, exception: "java.lang.NullPointerException"})
+	b.blame(r, "errors", r.at)
+}
+
 func metricsOnlyErrors(b *builder) {
 	b.telemetry = metricsOnly
 	r := b.canaryOf(b.busy(2*gross), b.at(), gross)

@@ -100,6 +100,26 @@ func telemetryOutage(b *builder) {
 	b.outages = append(b.outages, outage{from, from + time.Minute, .5 + .5*float64(b.rng.IntN(2))})
 }
 
+// startErrors lets every pod of a service fail for half a minute when it
+// starts: those that are restarted before the release, and the release's.
+func startErrors(b *builder) {
+	s := b.busy(15)
+	b.restart(s, b.at()/3)
+	b.canaryOf(s, b.at(), 12)
+	b.add(effect{
+		where: func(v visit) bool {
+			return v.pod.service == s && v.pod.born > 0 && v.at < v.pod.born+30*time.Second
+		},
+		fail: .3, exception: "java.net.ConnectException",
+	})
+}
+
+// sampledCanary is a harmless canary in an estate that keeps one trace in eight.
+func sampledCanary(b *builder) {
+	b.telemetry = sampledTraces
+	b.canaryOf(b.busy(30), b.at(), 24)
+}
+
 func metricsOnlyCanary(b *builder) {
 	b.telemetry = metricsOnly
 	b.canaryOf(b.busy(15), b.at(), 12)

@@ -23,6 +23,7 @@ const (
 	tracesAndLogs telemetry = iota
 	metricsOnly
 	logsOnly
+	sampledTraces // one trace in eight, as a sampler in the head keeps them, and its logs
 )
 
 // bounds are those that semantic conventions advise for durations of requests, in seconds.

@@ -142,11 +142,14 @@ func (x *exporter) send(b *batch) error {
 	if err := x.measure(b); err != nil {
 		return err
 	}
+	if x.telemetry == sampledTraces {
+		b.sample()
+	}
 	data, err := ptraceotlp.NewExportRequestFromTraces(b.traces).MarshalProto()
 	if err != nil {
 		return fmt.Errorf("encode spans: %w", err)
 	}
-	if b.spans.Len() > 0 && x.telemetry == tracesAndLogs {
+	if b.spans.Len() > 0 && (x.telemetry == tracesAndLogs || x.telemetry == sampledTraces) {
 		err = frame(x.traces, data)
 	}
 	if err != nil || !b.logged || x.telemetry == metricsOnly {
@@ -156,6 +159,24 @@ func (x *exporter) send(b *batch) error {
 		return fmt.Errorf("encode log records: %w", err)
 	}
 	return frame(x.logs, data)
+}
+
+// sampledState tells that one trace in eight is kept: those whose randomness is
+// at least e0000000000000 (consistent probability sampling, W3C trace context level 2).
+const sampledState = "ot=th:e"
+
+// sample drops what a sampler in the head would never have recorded.
+func (b *batch) sample() {
+	b.spans.RemoveIf(func(sp ptrace.Span) bool {
+		id := sp.TraceID()
+		sp.TraceState().FromRaw(sampledState)
+		return id[9] < 0xe0
+	})
+	if !b.logged {
+		return
+	}
+	rl := b.logs.ResourceLogs().At(0)
+	rl.ScopeLogs().At(0).LogRecords().RemoveIf(func(r plog.LogRecord) bool { return r.TraceID()[9] < 0xe0 })
 }
 
 // lost says that an outage of telemetry swallows the batch.
