@@ -198,6 +198,10 @@ func TestTheDecoderReadsUnusualForms(t *testing.T) {
 		"a link to an id of two bytes": field(1, join(field(1, name), field(2, field(2, join(s, field(13, field(2, make([]byte, 2)))))))),
 		"a kind beyond":                field(1, join(field(1, name), field(2, field(2, join(s, []byte{6 << 3, 77}))))),
 		"another kind":                 field(1, join(field(1, name), field(2, field(2, join(s, field(9, attribute("tenant.id", "x")), []byte{6 << 3, 3, 6 << 3, 2}))))),
+		"a number before its key":      field(1, join(field(1, name), field(2, field(2, join(s, field(9, join(field(2, []byte{3 << 3, 0xf4, 3}), field(1, []byte("http.response.status_code"))))))))),
+		"a number after its key":       field(1, join(field(1, name), field(2, field(2, join(s, field(9, join(field(1, []byte("http.response.status_code")), field(2, []byte{3 << 3, 0xf4, 3})))))))),
+		"a number that does not end":   field(1, join(field(1, name), field(2, field(2, join(s, field(9, join(field(1, []byte("k")), field(2, []byte{3 << 3, 0xf4})))))))),
+		"a size that does not end":     field(1, join(field(1, name), field(2, field(2, join(s, field(9, join(field(1, []byte("k")), []byte{2<<3 | 2, 0x80, 1<<3 | 2, 126}, make([]byte, 126)))))))),
 		"no text":                      field(1, join(field(1, name), field(2, field(2, join(s, field(9, attribute("tenant.id", "\xff"))))))),
 	} {
 		t.Run(what, func(t *testing.T) { checkSame(t, message) })

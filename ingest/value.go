@@ -1,0 +1,178 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"unsafe"
+
+	"unship.dev/ingest/otlp/wire"
+)
+
+// value is an AnyValue: which of its fields was set last, and to what.
+type value struct {
+	field uint32 // 0: none
+	num   uint64
+	data  []byte
+}
+
+// The fields of AnyValue.
+const (
+	stringValue = iota + 1
+	boolValue
+	intValue
+	doubleValue
+	arrayValue
+	listValue
+	bytesValue
+	indexValue
+)
+
+func (v *value) isScalar() bool { return v.field >= stringValue && v.field <= intValue }
+
+// keyValue reads an attribute.
+func (d *decoder) keyValue(b []byte) (key string, v value) {
+	if key, v, ok := usualAttribute(b); ok {
+		return key, v
+	}
+	r := wire.Reader{Rest: b}
+	for d.err == nil && r.Next() {
+		switch r.Field {
+		case 1:
+			key = d.string(&r)
+		case 2:
+			if r.Want(wire.Bytes) {
+				d.anyValue(&v, r.Data, 1)
+			}
+		case 3:
+			r.Want(wire.Varint)
+		}
+	}
+	d.ends(&r)
+	return key, v
+}
+
+// usualAttribute reads an attribute as it is mostly written: a short key and a short
+// value, in this order by SDKs, the other way round by a Collector.
+func usualAttribute(b []byte) (key string, v value, ok bool) {
+	const keyTag, valueTag = 1<<3 | byte(wire.Bytes), 2<<3 | byte(wire.Bytes)
+	if len(b) < 4 || b[1] >= 0x80 {
+		return "", v, false
+	}
+	first := b[0]
+	k := 2 + int(b[1])
+	if len(b) < k+2 || b[k+1] >= 0x80 || int(b[k+1]) != len(b)-k-2 {
+		return "", v, false
+	}
+	switch {
+	case first == keyTag && b[k] == valueTag:
+		v, ok = usualValue(b[k+2:])
+		return textOf(b[2:k]), v, ok
+	case first == valueTag && b[k] == keyTag:
+		v, ok = usualValue(b[2:k])
+		return textOf(b[k+2:]), v, ok
+	}
+	return "", v, false
+}
+
+// usualValue reads a short text, a number or a truth value.
+func usualValue(b []byte) (v value, ok bool) {
+	if len(b) < 2 {
+		return v, false
+	}
+	switch b[0] {
+	case stringValue<<3 | byte(wire.Bytes):
+		return value{field: stringValue, data: b[2:]}, b[1] < 0x80 && int(b[1]) == len(b)-2
+	case intValue<<3 | byte(wire.Varint), boolValue<<3 | byte(wire.Varint):
+		num, n := binary.Uvarint(b[1:])
+		return value{field: uint32(b[0] >> 3), num: num}, n == len(b)-1
+	}
+	return v, false
+}
+
+var valueTypes = [...]wire.Type{anyType, wire.Bytes, wire.Varint, wire.Varint, wire.Fixed64, wire.Bytes, wire.Bytes, wire.Bytes, wire.Varint}
+
+// anyValue reads an AnyValue and all that is nested in it. What it does not set stays
+// as it was.
+func (d *decoder) anyValue(v *value, message []byte, depth int) {
+	if depth > wire.MaxDepth {
+		d.err = wire.ErrTooDeep
+		return
+	}
+	r := wire.Reader{Rest: message}
+	for d.err == nil && r.Next() {
+		if int(r.Field) >= len(valueTypes) || !r.Want(valueTypes[r.Field]) {
+			continue
+		}
+		*v = value{field: r.Field, num: r.Num, data: r.Data}
+		switch r.Field {
+		case arrayValue:
+			d.nested(r.Data, depth, func(inner value, b []byte) { d.anyValue(&inner, b, depth+1) })
+		case listValue:
+			d.nested(r.Data, depth, func(inner value, b []byte) { d.pair(&inner, b, depth+1) })
+		}
+	}
+	d.ends(&r)
+}
+
+// nested checks the elements of an array or a list.
+func (d *decoder) nested(message []byte, depth int, element func(value, []byte)) {
+	r := wire.Reader{Rest: message}
+	for d.err == nil && r.Next() {
+		if r.Field == 1 && r.Want(wire.Bytes) {
+			element(value{}, r.Data)
+		}
+	}
+	d.ends(&r)
+}
+
+// pair checks an attribute inside a list.
+func (d *decoder) pair(v *value, message []byte, depth int) {
+	r := wire.Reader{Rest: message}
+	for d.err == nil && r.Next() {
+		switch r.Field {
+		case 1:
+			r.Want(wire.Bytes)
+		case 2:
+			if r.Want(wire.Bytes) {
+				d.anyValue(v, r.Data, depth)
+			}
+		case 3:
+			r.Want(wire.Varint)
+		}
+	}
+	d.ends(&r)
+}
+
+// text gives a value as text: of a list the first element.
+func (d *decoder) text(v *value) string {
+	begin := len(d.numbers)
+	switch v.field {
+	case stringValue:
+		return textOf(v.data)
+	case boolValue:
+		return strconv.FormatBool(v.num != 0)
+	case intValue:
+		d.numbers = strconv.AppendInt(d.numbers, int64(v.num), 10)
+	case doubleValue:
+		d.numbers = strconv.AppendFloat(d.numbers, math.Float64frombits(v.num), 'g', -1, 64)
+	case arrayValue:
+		return d.first(v.data)
+	default:
+		return ""
+	}
+	return unsafe.String(&d.numbers[begin], len(d.numbers)-begin)
+}
+
+// first gives the first element of an array as text. It is known to be well-formed.
+func (d *decoder) first(array []byte) string {
+	r := wire.Reader{Rest: array}
+	for r.Next() {
+		if r.Field == 1 {
+			var v value
+			d.anyValue(&v, r.Data, 1)
+			return d.text(&v)
+		}
+	}
+	return ""
+}
