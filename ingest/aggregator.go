@@ -106,6 +106,7 @@ type Aggregator struct {
 	closing  sync.Mutex // held while windows are closed; guards what follows
 	services map[unship.Service]*service
 	meters   meters
+	joiners  []*joiner // at rest
 }
 
 // New makes an Aggregator.

@@ -57,35 +57,42 @@ func (b *builder) windowOf(key windowKey) *window {
 	return w
 }
 
-func (b *builder) addPart(p *part) {
-	j := p.joiner
+// addSums puts in what a joiner counted.
+func (b *builder) addSums(j *joiner) {
 	b.doubles += j.doubles
-	for number := range j.heard {
-		b.window(j.resources[number])
+	for number, heard := range j.heard {
+		if heard {
+			b.window(j.resources[number])
+		}
 	}
-	for key, s := range j.sums {
+	for key, s := range j.sums.index {
 		r := j.resources[key.resource]
 		w, l := b.window(r), b.lessonsOf(r.release.Service)
 		f := finisher{joiner: j, service: b.a.service(r.release.Service)}
+		name := j.sums.names.list0(key.name)
 		if key.root {
 			f.lesson = &l.roots
-			addOperation(w.roots, f.finish(s, r))
+			addOperation(w.roots, f.finish(name, s, r))
 		} else {
 			f.lesson = &l.operations
-			addOperation(w.operations, f.finish(s, r))
+			addOperation(w.operations, f.finish(name, s, r))
 		}
 	}
-	b.giveUp(j)
-	for key, l := range p.pane.logs {
-		b.window(j.resources[key.resource]).addLog(lineKey{key.severity, l.Pattern, key.given}, l)
+}
+
+// addPane puts in what a shard held beside spans.
+func (b *builder) addPane(p *pane, resources []*resource, keys []string) {
+	b.giveUp(p, resources, keys)
+	for key, l := range p.logs {
+		b.window(resources[key.resource]).addLog(lineKey{key.severity, l.Pattern, key.given}, l)
 	}
-	for _, x := range p.pane.exceptions {
-		w := b.window(j.resources[x.resource])
-		w.exceptions = append(w.exceptions, x.exception(&p.pane.names))
+	for _, x := range p.exceptions {
+		w := b.window(resources[x.resource])
+		w.exceptions = append(w.exceptions, x.exception(&p.names))
 	}
-	for _, m := range p.pane.points {
-		w := b.window(j.resources[m.resource])
-		w.readings = append(w.readings, m.reading(p.pane))
+	for _, m := range p.points {
+		w := b.window(resources[m.resource])
+		w.readings = append(w.readings, m.reading(p))
 	}
 }
 
@@ -103,16 +110,16 @@ func (b *builder) lessonsOf(id unship.Service) *lessons {
 }
 
 // giveUp marks the attributes that one pane alone saw too many values of.
-func (b *builder) giveUp(j *joiner) {
-	for id, set := range j.p.traits.seen {
+func (b *builder) giveUp(p *pane, resources []*resource, keys []string) {
+	for id, set := range p.traits.seen {
 		if !set.over {
 			continue
 		}
-		for _, r := range j.resources {
+		for _, r := range resources {
 			if r != nil && r.service == id.service {
 				l := b.lessonsOf(r.release.Service)
-				l.operations.key(j.keys[id.key]).over = true
-				l.roots.key(j.keys[id.key]).over = true
+				l.operations.key(keys[id.key]).over = true
+				l.roots.key(keys[id.key]).over = true
 				break
 			}
 		}

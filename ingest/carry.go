@@ -5,6 +5,13 @@ import (
 	"slices"
 )
 
+// carried are the spans of closed windows that wait in a shard for their request.
+type carried struct {
+	spans   []record
+	names   names
+	details []detail
+}
+
 // keepForLater carries a span whose request may still end.
 func (j *joiner) keepForLater(p position) {
 	r, up := j.at(p), j.above[p]
@@ -16,21 +23,22 @@ func (j *joiner) keepForLater(p position) {
 		wait = callerWindows
 	}
 	if j.window-r.end/j.length < wait {
-		j.carry = append(j.carry, j.group[p])
+		j.carry = append(j.carry, r)
 	}
 }
 
 // carryOver replaces what waited. Beyond the bound the earliest go.
 func (j *joiner) carryOver(s *shard) {
 	if len(j.carry) > maxCarried {
-		slices.SortStableFunc(j.carry, func(a, b uint32) int {
-			return cmp.Compare(j.p.spans[b].end, j.p.spans[a].end)
+		slices.SortFunc(j.carry, func(a, b *record) int {
+			return cmp.Or(cmp.Compare(b.end, a.end), slices.Compare(a.trace[:], b.trace[:]), j.compare(a, b))
 		})
+		clear(j.carry[maxCarried:])
 		j.carry = j.carry[:maxCarried]
 	}
-	var next pane
-	for _, i := range j.carry {
-		r := j.p.spans[i]
+	next := carried{spans: s.carried.spans[:0]}
+	for _, p := range j.carry {
+		r := *p
 		r.name = next.names.numberOf(j.name(&r))
 		if !r.kind.isCall() {
 			r.about = 0 // it was counted, with its traits
@@ -44,18 +52,69 @@ func (j *joiner) carryOver(s *shard) {
 	s.carried = next
 }
 
+// calls are the client and producer spans of one closed window.
+type calls struct {
+	window int64
+	list   []call
+	slots  []uint32 // 1 + index in list, by hash; 0: free
+}
+
+type call struct {
+	trace    [2]uint64
+	id       uint64
+	resource uint32
+}
+
+func hashCall(trace [2]uint64, id uint64) uint64 {
+	return hashTrace([2]uint64{trace[0] ^ id, trace[1]})
+}
+
+// index makes the calls ready to be found.
+func (c *calls) index() {
+	size := 16
+	for size < 2*len(c.list) {
+		size *= 2
+	}
+	c.slots = make([]uint32, size)
+	for i := range c.list {
+		x := &c.list[i]
+		if at := c.slot(x.trace, x.id); c.slots[at] == 0 { // of several with one id the first of its trace counts
+			c.slots[at] = uint32(i) + 1
+		}
+	}
+}
+
+// slot gives the place of a call: where it is, or where it would be.
+func (c *calls) slot(trace [2]uint64, id uint64) int {
+	mask := len(c.slots) - 1
+	for at := int(hashCall(trace, id)) & mask; ; at = (at + 1) & mask {
+		if k := c.slots[at]; k == 0 || c.list[k-1].id == id && c.list[k-1].trace == trace {
+			return at
+		}
+	}
+}
+
+// find gives the resource that made a call.
+func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
+	if k := c.slots[c.slot(trace, id)]; k != 0 {
+		return c.list[k-1].resource, true
+	}
+	return 0, false
+}
+
 // remember adds this window's calls to the recent ones. Beyond the bound whole
 // windows go, the oldest first.
 func (j *joiner) remember(s *shard) {
-	j.now.window = j.window
-	all := append(j.recent, j.now)
-	total := 0
+	all, total := append(s.recent, j.now), 0
 	for _, c := range all {
 		total += len(c.list)
 	}
 	for len(all) > 0 && (total > maxRecent || all[0].window <= j.window-joinWindows || len(all[0].list) == 0) {
 		total -= len(all[0].list)
 		all = all[1:]
+	}
+	if n := len(all); n > 0 && all[n-1].slots == nil {
+		all[n-1].index()
 	}
 	s.recent = slices.Clone(all)
 }

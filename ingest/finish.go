@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -8,7 +9,7 @@ import (
 	"unship.dev"
 )
 
-// finisher turns one shard's sums, which are by numbers, into operations, and notes
+// finisher turns one joiner's sums, which are by numbers, into operations, and notes
 // what they teach about the attributes that requests carry.
 type finisher struct {
 	*joiner
@@ -16,20 +17,29 @@ type finisher struct {
 	lesson  *lesson
 }
 
-func (f *finisher) finish(s *sum, r *resource) unship.Operation {
-	op := s.Operation
-	if s.weight != s.Requests<<weightBits {
+func (f *finisher) finish(name string, s *sum, r *resource) unship.Operation {
+	op := unship.Operation{Name: name, Failed: s.failed, FailedHere: s.failedHere, Duration: s.duration.addTo(nil)}
+	for i := range s.cells {
+		c := &s.cells[i]
+		op.Requests += c.requests
+		op.Rejected += c.rejected
+		op.Self = c.self.addTo(op.Self)
+	}
+	if s.weight != op.Requests<<weightBits {
 		op.Adjusted = requests(s.weight)
 	}
 	op.Calls = f.calls(s.calls)
 	op.Callers = f.callers(s.cells)
 	f.lesson.requests += op.Requests
 	parts := map[sliceID]*unship.Slice{}
-	for key, c := range s.cells {
-		f.slice(parts, r, key, c)
+	for i := range s.cells {
+		f.slice(parts, r, &s.cells[i])
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(parts), compareSliceIDs) {
 		op.Slices = append(op.Slices, *parts[id])
+	}
+	for i := range s.examples {
+		op.Exemplars = append(op.Exemplars, s.examples[i].exemplar())
 	}
 	return op
 }
@@ -38,7 +48,7 @@ func (f *finisher) calls(list []callSum) []unship.Call {
 	var op unship.Operation
 	for _, c := range list {
 		call := c.counts
-		call.Callee = f.callee(c.name)
+		call.Callee = cmp.Or(f.sums.names.list0(c.name), unknownCallee)
 		for _, a := range c.answered {
 			call.Answered = append(call.Answered, unship.CalleeAnswer{
 				Release: f.resources[a.resource].release, Requests: a.requests, Failed: a.failed,
@@ -65,13 +75,14 @@ func compactAnswers(list []unship.CalleeAnswer) []unship.CalleeAnswer {
 	return kept
 }
 
-func (f *finisher) callers(cells map[cellKey]*cell) []unship.Caller {
+func (f *finisher) callers(cells []cell) []unship.Caller {
 	by := map[unship.ReleaseID]*unship.Caller{}
-	for key, c := range cells {
-		if key.caller == 0 {
+	for i := range cells {
+		c := &cells[i]
+		if c.caller == 0 {
 			continue
 		}
-		release := f.resources[key.caller-1].release
+		release := f.resources[c.caller-1].release
 		if by[release] == nil {
 			by[release] = &unship.Caller{Release: release}
 		}
@@ -95,14 +106,14 @@ func compareSliceIDs(a, b sliceID) int {
 }
 
 // slice adds a cell to the slices that it belongs to.
-func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, key cellKey, c *cell) {
+func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) {
 	add := func(unit, name, value string) {
 		f.lesson.key(name).add(unit, value, c.requests)
 		if f.service.chosen(name) {
 			addSlice(parts, sliceID{name, value}, c)
 		}
 	}
-	for number, value := range f.pairs(key.traits) {
+	for number, value := range pairsOf(f.sums.traits.list0(c.traits)) {
 		add(r.instance.ID, f.keys[number], value)
 	}
 	for i, value := range r.place {
@@ -110,8 +121,8 @@ func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, key cellK
 			add(r.release.Version, placeKeys[i], value)
 		}
 	}
-	if key.caller != 0 {
-		add(r.instance.ID, callerKey, f.resources[key.caller-1].release.Name)
+	if c.caller != 0 {
+		add(r.instance.ID, callerKey, f.resources[c.caller-1].release.Name)
 	}
 }
 
@@ -125,5 +136,5 @@ func addSlice(parts map[sliceID]*unship.Slice, id sliceID, c *cell) {
 	x.Requests += c.requests
 	x.FailedHere += c.here
 	x.Rejected += c.rejected
-	x.Duration.Merge(c.self)
+	x.Duration = c.self.addTo(x.Duration)
 }

@@ -19,42 +19,34 @@ const (
 	maxHops       = 256     // from a span up to its request
 )
 
-// calls are the client and producer spans of one closed window, sorted.
-type calls struct {
-	window int64
-	list   []call
-}
-
-type call struct {
-	trace    [2]uint64
-	id       uint64
-	resource uint32
-}
-
 // position is a place in joiner.group; none is no place.
 type position = int32
 
 const none position = -1
 
-// joiner joins the spans of one shard for one window.
+// joiner joins the spans of one shard after the other for one window, and sums them up.
+// It belongs to one goroutine; its room is used again for the next window.
 type joiner struct {
 	window    int64
 	length    int64 // of a window, ns
-	p         *pane
 	resources []*resource
 	keys      []string // names of traits, by number
-	recent    []calls
-	now       calls // of this window
-	carry     []uint32
-	sums      map[sumKey]*sum
-	heard     map[uint32]struct{}
-	serial    uint32 // of the trace at work
+	heard     []bool   // by number of a resource
+	sums      sums
 	doubles   uint64
+	serial    uint32 // of the trace at work
 	told      weight // the largest of the trace at work; 0: none
 
-	group  []uint32 // the trace at work: indices of p.spans, sorted by span id
-	above  []link   // by position
-	below  []child  // sorted by owner
+	// Of the shard at work.
+	p      *pane
+	recent []calls
+	now    calls // of this window
+	carry  []*record
+
+	groups groups
+	group  []*record // the trace at work, sorted by span id
+	above  []link    // by position
+	below  []child   // sorted by owner
 	ranges []interval
 	called []madeCall
 }
@@ -76,24 +68,31 @@ type child struct {
 
 type interval struct{ from, to int64 }
 
-// join closes the shard's window and sums it up.
-func (j *joiner) join(s *shard) {
+// begin prepares for a window.
+func (j *joiner) begin(window, length int64, list []*resource, keys []string) {
+	j.window, j.length, j.resources, j.keys = window, length, list, keys
+	j.heard = append(j.heard[:0], make([]bool, len(list))...)
+	j.doubles, j.serial = 0, 0
+	j.sums.reset()
+}
+
+// join closes the window of a shard and sums it up.
+func (j *joiner) join(s *shard, p *pane) {
+	j.p, j.recent, j.now, j.carry = p, s.recent, calls{window: j.window}, j.carry[:0]
+	j.sums.begin(p)
 	j.absorb(&s.carried)
-	order := j.sorted()
-	for from := 0; from < len(order); {
-		to := from + 1
-		for to < len(order) && order[to].hi == order[from].hi && order[to].lo == order[from].lo {
-			to++
-		}
-		j.trace(order[from:to])
-		from = to
-	}
+	j.groups.fill(&p.spans)
+	j.groups.each(j.trace)
 	j.remember(s)
 	j.carryOver(s)
+	clear(j.group[:cap(j.group)])
+	clear(j.carry)
+	p.spans.release()
+	j.p, j.recent, j.now = nil, nil, calls{}
 }
 
 // absorb adds the spans that waited. Their names get numbers of this window.
-func (j *joiner) absorb(c *pane) {
+func (j *joiner) absorb(c *carried) {
 	p := j.p
 	for _, r := range c.spans {
 		if r.name != 0 {
@@ -103,47 +102,13 @@ func (j *joiner) absorb(c *pane) {
 			p.details = append(p.details, c.details[r.detail-1])
 			r.detail = uint32(len(p.details))
 		}
-		p.spans = append(p.spans, r)
+		p.spans.add(&r)
 	}
 }
 
-type sortKey struct {
-	hi, lo, id uint64
-	index      uint32
-}
-
-// sorted orders all spans by trace and span id; what else is equal by content,
-// so that the order of arrival does not show.
-func (j *joiner) sorted() []sortKey {
-	keys := make([]sortKey, len(j.p.spans))
-	for i := range j.p.spans {
-		r := &j.p.spans[i]
-		keys[i] = sortKey{r.trace[0], r.trace[1], r.id, uint32(i)}
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		switch {
-		case a.hi != b.hi:
-			return cmp.Compare(a.hi, b.hi)
-		case a.lo != b.lo:
-			return cmp.Compare(a.lo, b.lo)
-		case a.id != b.id:
-			return cmp.Compare(a.id, b.id)
-		}
-		return j.compare(a.index, b.index)
-	})
-	return keys
-}
-
-func (j *joiner) compare(a, b uint32) int {
-	x, y := &j.p.spans[a], &j.p.spans[b]
-	if c := cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.end, y.end), cmp.Compare(x.start, y.start)); c != 0 {
-		return c
-	}
-	if x.resource != y.resource {
-		return j.resources[x.resource].compare(j.resources[y.resource].identity)
-	}
+// compareTexts orders two spans of which the numbers are equal.
+func (j *joiner) compareTexts(x, y *record) int {
 	return cmp.Or(
-		cmp.Compare(x.parent, y.parent), cmp.Compare(x.result, y.result), cmp.Compare(x.sampling, y.sampling),
 		strings.Compare(j.name(x), j.name(y)),
 		strings.Compare(j.detail(x).err, j.detail(y).err),
 		strings.Compare(j.detail(x).exception, j.detail(y).exception),
@@ -171,18 +136,18 @@ func (r *record) same(o *record) bool {
 }
 
 // trace joins the spans of one trace.
-func (j *joiner) trace(keys []sortKey) {
+func (j *joiner) trace(spans []*record) {
 	j.serial++
 	j.told = 0
 	j.group, j.above, j.below = j.group[:0], j.above[:0], j.below[:0]
-	for _, k := range keys {
-		n := len(j.group)
-		if n > 0 && j.p.spans[k.index].same(j.at(position(n-1))) {
+	j.sort(spans)
+	for _, r := range spans {
+		if n := len(j.group); n > 0 && r.same(j.group[n-1]) {
 			j.doubles++
 			continue
 		}
-		j.group = append(j.group, k.index)
-		j.told = max(j.told, j.p.spans[k.index].sampling)
+		j.group = append(j.group, r)
+		j.told = max(j.told, r.sampling)
 	}
 	for p := range j.group {
 		j.above = append(j.above, j.climb(position(p)))
@@ -191,9 +156,11 @@ func (j *joiner) trace(keys []sortKey) {
 		j.sortIn(position(p))
 	}
 	j.answerCalls()
-	slices.SortFunc(j.below, func(a, b child) int {
-		return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))
-	})
+	if len(j.below) > 1 {
+		slices.SortFunc(j.below, func(a, b child) int {
+			return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))
+		})
+	}
 	rest := j.below
 	for p := range j.group {
 		n := 0
@@ -208,7 +175,7 @@ func (j *joiner) trace(keys []sortKey) {
 	}
 }
 
-func (j *joiner) at(p position) *record { return &j.p.spans[j.group[p]] }
+func (j *joiner) at(p position) *record { return j.group[p] }
 
 // current tells the spans of this window from carried ones.
 func (j *joiner) current(r *record) bool { return r.end/j.length == j.window }
@@ -216,9 +183,14 @@ func (j *joiner) current(r *record) bool { return r.end/j.length == j.window }
 // find gives the span of an id in this trace; of several the one of the
 // resource wanted, else the first that is a call.
 func (j *joiner) find(id uint64, resource uint32) position {
-	from, _ := slices.BinarySearchFunc(j.group, id, func(i uint32, id uint64) int {
-		return cmp.Compare(j.p.spans[i].id, id)
-	})
+	from := 0
+	if len(j.group) > 16 {
+		from, _ = slices.BinarySearchFunc(j.group, id, func(r *record, id uint64) int { return cmp.Compare(r.id, id) })
+	} else {
+		for from < len(j.group) && j.group[from].id < id {
+			from++
+		}
+	}
 	best := none
 	for p := from; p < len(j.group) && j.at(position(p)).id == id; p++ {
 		r := j.at(position(p))
@@ -280,7 +252,7 @@ const noResource = ^uint32(0)
 func (j *joiner) sortIn(p position) {
 	r, up := j.at(p), j.above[p]
 	if j.current(r) {
-		j.heard[r.resource] = struct{}{}
+		j.heard[r.resource] = true
 		if r.kind.isCall() {
 			j.now.list = append(j.now.list, call{r.trace, r.id, r.resource})
 		}
@@ -335,18 +307,12 @@ func (j *joiner) caller(p position) (uint32, bool) {
 		o := j.at(up)
 		return o.resource, o.kind.isCall() || o.resource != r.resource
 	}
-	want := call{trace: r.trace, id: r.parent}
 	for i := len(j.recent) - 1; i >= 0; i-- {
-		list := j.recent[i].list
-		if k, ok := slices.BinarySearchFunc(list, want, compareCalls); ok {
-			return list[k].resource, true
+		if resource, ok := j.recent[i].find(r.trace, r.parent); ok {
+			return resource, true
 		}
 	}
 	return 0, false
-}
-
-func compareCalls(a, b call) int {
-	return cmp.Or(cmp.Compare(a.trace[0], b.trace[0]), cmp.Compare(a.trace[1], b.trace[1]), cmp.Compare(a.id, b.id))
 }
 
 func (r *resource) compare(id identity) int {

@@ -62,7 +62,7 @@ const (
 
 // pane is what one shard holds for one window.
 type pane struct {
-	spans      []record
+	spans      recordList
 	names      names
 	traits     traits
 	details    []detail
@@ -80,7 +80,7 @@ type shard struct {
 	mu    sync.Mutex
 	panes map[int64]*pane
 
-	carried pane    // spans of closed windows whose request is not over yet
+	carried carried // spans of closed windows whose request is not over yet
 	recent  []calls // calls of closed windows, oldest first
 }
 

@@ -192,7 +192,7 @@ func (in *intake) keep(p *pane, x *staged, counted bool) (added int64) {
 			added += in.keepDetail(p, rec, f)
 		}
 	}
-	p.spans = append(p.spans, *rec)
+	p.spans.add(rec)
 	return added
 }
 

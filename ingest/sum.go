@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -18,14 +17,64 @@ type sumKey struct {
 	root           bool
 }
 
-// sum is what one instance did under one name, as one shard saw it. Calls, callers
-// and slices are still by numbers; finish fills those of the Operation.
+// sums are what a joiner counts in one window. Shards number texts each in their own
+// way; here every text has one number.
+type sums struct {
+	index  map[sumKey]*sum
+	names  names
+	traits names
+	// By the numbers of the shard at work, 1 + the numbers here; 0: not asked yet.
+	nameOf, traitsOf []uint32
+}
+
+func (s *sums) reset() { *s = sums{index: map[sumKey]*sum{}, nameOf: s.nameOf, traitsOf: s.traitsOf} }
+
+// begin prepares for the numbers of another shard.
+func (s *sums) begin(p *pane) {
+	s.nameOf = zeroed(s.nameOf, len(p.names.list)+1)
+	s.traitsOf = zeroed(s.traitsOf, len(p.traits.list)+1)
+}
+
+// nameNumber gives the number here of a name of the shard at work.
+func (j *joiner) nameNumber(name uint32) uint32 {
+	t := &j.sums
+	for int(name) >= len(t.nameOf) { // names come up while calls are joined
+		t.nameOf = append(t.nameOf, 0)
+	}
+	if t.nameOf[name] == 0 {
+		text := ""
+		if name != 0 {
+			text = j.p.names.list[name]
+		}
+		t.nameOf[name] = t.names.numberOf(text) + 1
+	}
+	return t.nameOf[name] - 1
+}
+
+// traitsNumber gives the number here of a combination of the shard at work, without the
+// traits whose key has too many values there.
+func (j *joiner) traitsNumber(number uint32) uint32 {
+	if number == 0 {
+		return 0
+	}
+	t := &j.sums
+	if t.traitsOf[number] == 0 {
+		t.traitsOf[number] = t.traits.numberOf(j.p.traits.usable(number)) + 1
+	}
+	return t.traitsOf[number] - 1
+}
+
+// sum is what one instance did under one name, as one joiner saw it. Calls, callers
+// and slices are by numbers; finish makes an operation of it.
 type sum struct {
-	unship.Operation
-	weight           uint64 // of all requests, in units of 1/weightOne
-	failedIn, hereIn uint32 // serial of the last trace that counted
-	calls            []callSum
-	cells            map[cellKey]*cell
+	weight             uint64 // of all requests, in units of 1/weightOne
+	failed, failedHere uint64
+	failedIn, hereIn   uint32 // serial of the last trace that counted
+	duration           durations
+	examples           []example
+	calls              []callSum
+	cells              []cell
+	cellOf             map[cellKey]int // by what tells them apart, where they are many
 }
 
 // cellKey keeps requests apart by what they say of themselves and by who called.
@@ -36,9 +85,36 @@ type cellKey struct {
 
 // cell counts the requests of one combination.
 type cell struct {
+	cellKey
 	requests, here, rejected uint64
 	hereIn                   uint32
-	self                     unship.Histogram
+	self                     durations
+}
+
+// fewCells is up to how many cells are looked through one by one.
+const fewCells = 8
+
+func (s *sum) cell(key cellKey) *cell {
+	if len(s.cells) <= fewCells {
+		for i := range s.cells {
+			if s.cells[i].cellKey == key {
+				return &s.cells[i]
+			}
+		}
+	} else if i, ok := s.cellOf[key]; ok {
+		return &s.cells[i]
+	}
+	s.cells = append(s.cells, cell{cellKey: key})
+	switch n := len(s.cells); {
+	case n > fewCells+1:
+		s.cellOf[key] = n - 1
+	case n == fewCells+1:
+		s.cellOf = map[cellKey]int{}
+		for i := range s.cells {
+			s.cellOf[s.cells[i].cellKey] = i
+		}
+	}
+	return &s.cells[len(s.cells)-1]
 }
 
 // callSum counts the calls of one callee.
@@ -57,27 +133,27 @@ type answerSum struct {
 // sum counts one request.
 func (j *joiner) sum(p position, children []child) {
 	r := j.at(p)
-	key := sumKey{r.resource, r.name, !r.kind.isEntry()}
-	s := j.sums[key]
+	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry()}
+	s := j.sums.index[key]
 	if s == nil {
-		s = &sum{Operation: unship.Operation{Name: j.name(r)}, cells: map[cellKey]*cell{}}
-		j.sums[key] = s
+		s = &sum{}
+		j.sums.index[key] = s
 	}
-	s.Requests++
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
-	if r.result == rejected {
-		s.Rejected++
-	}
 	total := r.end - r.start
-	self := unship.BucketOf(time.Duration(total - j.busy(r, children)))
-	s.Duration.Add(unship.BucketOf(time.Duration(total)), 1)
-	s.Self.Add(self, 1)
+	bucket := unship.BucketOf(time.Duration(total))
+	self := bucket
+	if busy := j.busy(r, children); busy > 0 {
+		self = unship.BucketOf(time.Duration(total - busy))
+	}
+	s.duration.add(bucket)
 	calleeFailed := j.countCalls(s, r, children)
 	here := r.result == failed && !calleeFailed
 	j.countFailure(s, r, here)
 	j.countCell(s, p, here, self)
-	if wants(s.Exemplars, r.result == failed, time.Duration(total)) {
-		s.Exemplars.Add(j.exemplar(r, children))
+	if e := (example{trace: r.trace, id: r.id, duration: total, failed: r.result == failed}); s.wants(&e) {
+		j.explain(&e, r, children)
+		s.keep(e)
 	}
 }
 
@@ -85,27 +161,23 @@ func (j *joiner) sum(p position, children []child) {
 func (j *joiner) countFailure(s *sum, r *record, here bool) {
 	if r.result == failed && s.failedIn != j.serial {
 		s.failedIn = j.serial
-		s.Failed++
+		s.failed++
 	}
 	if here && s.hereIn != j.serial {
 		s.hereIn = j.serial
-		s.FailedHere++
+		s.failedHere++
 	}
 }
 
 func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
 	r := j.at(p)
-	key := cellKey{traits: r.traits()}
+	key := cellKey{traits: j.traitsNumber(r.traits())}
 	if resource, ok := j.caller(p); ok {
 		key.caller = resource + 1
 	}
-	c := s.cells[key]
-	if c == nil {
-		c = &cell{}
-		s.cells[key] = c
-	}
+	c := s.cell(key)
 	c.requests++
-	c.self.Add(self, 1)
+	c.self.add(self)
 	if r.result == rejected {
 		c.rejected++
 	}
@@ -128,7 +200,9 @@ func (j *joiner) busy(r *record, children []child) (total int64) {
 			j.ranges = append(j.ranges, i)
 		}
 	}
-	slices.SortFunc(j.ranges, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	if len(j.ranges) > 1 {
+		slices.SortFunc(j.ranges, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	}
 	reached := r.start
 	for _, i := range j.ranges {
 		if from := max(i.from, reached); i.to > from {
@@ -157,9 +231,11 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 			anyFailed = anyFailed || call.failed
 		}
 	}
-	slices.SortFunc(j.called, func(a, b madeCall) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
-	})
+	if len(j.called) > 1 {
+		slices.SortFunc(j.called, func(a, b madeCall) int {
+			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
+		})
+	}
 	unusable := !anyFailed && request.result != succeeded
 	for rest := j.called; len(rest) > 0; {
 		n := 1
@@ -176,22 +252,16 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 // What is sent as a message is answered at some time, or never: it is not waited for.
 func (j *joiner) madeCall(c child) madeCall {
 	r := j.at(c.span)
-	m := madeCall{name: r.name, failed: r.result == failed}
+	m := madeCall{failed: r.result == failed}
 	if c.direct {
-		m.name = j.p.names.numberOf(j.resources[r.resource].release.Name)
+		m.name = j.sums.names.numberOf(j.resources[r.resource].release.Name)
 		m.answeredBy = r.resource + 1
 		return m
 	}
+	m.name = j.nameNumber(r.name)
 	m.answeredBy = r.answeredBy()
 	m.unanswered = m.answeredBy == 0 && r.kind == kindClient
 	return m
-}
-
-func (j *joiner) callee(name uint32) string {
-	if name == 0 {
-		return unknownCallee
-	}
-	return j.p.names.list[name]
 }
 
 // addCalls counts a request's calls of one callee, sorted by who answered. Unusable
@@ -243,58 +313,4 @@ func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
 		a.failedIn = serial
 		a.failed++
 	}
-}
-
-// wants says whether an exemplar could get in, before it is made.
-func wants(x unship.Exemplars, failed bool, d time.Duration) bool {
-	if len(x) < unship.MaxExemplars {
-		return true
-	}
-	worst := x[len(x)-1]
-	if worstFailed := worst.Error != ""; worstFailed != failed {
-		return failed
-	}
-	return d >= worst.Duration
-}
-
-// exemplar describes a request. Where the request's own span does not say why it
-// failed, a span inside it may.
-func (j *joiner) exemplar(r *record, children []child) unship.Exemplar {
-	e := unship.Exemplar{TraceID: r.traceID(), SpanID: r.spanID(), Duration: time.Duration(r.end - r.start)}
-	if r.result != failed {
-		return e
-	}
-	d := j.detail(r)
-	for _, c := range children {
-		if d.exception != "" {
-			break
-		}
-		if inner := j.detail(j.at(c.span)); inner.exception != "" && !c.direct {
-			d = inner
-		}
-	}
-	e.Error, e.Exception = cmp.Or(d.err, "error"), d.exception
-	return e
-}
-
-// appendHex writes ids as people write them.
-func appendHex(b *bytes.Buffer, words ...uint64) {
-	const digits = "0123456789abcdef"
-	for _, w := range words {
-		for shift := 60; shift >= 0; shift -= 4 {
-			b.WriteByte(digits[w>>shift&15])
-		}
-	}
-}
-
-func (r *record) traceID() string {
-	var b bytes.Buffer
-	appendHex(&b, r.trace[0], r.trace[1])
-	return b.String()
-}
-
-func (r *record) spanID() string {
-	var b bytes.Buffer
-	appendHex(&b, r.id)
-	return b.String()
 }

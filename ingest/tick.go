@@ -3,9 +3,11 @@ package ingest
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"unship.dev"
@@ -150,15 +152,10 @@ func (a *Aggregator) indices(before int64) (list []int64) {
 	return list
 }
 
-// part is what one shard gives to a tick.
-type part struct {
-	joiner *joiner
-	pane   *pane
-}
-
 // tick closes one window.
 func (a *Aggregator) tick(index int64) unship.Tick {
-	parts := a.joinShards(index)
+	panes, resources, keys := a.detach(index), a.resources.snapshot(), a.keys.names()
+	a.join(index, &panes, resources, keys)
 	length := int64(a.opt.Window)
 	t := unship.Tick{
 		Start:  time.Unix(0, index*length).UTC(),
@@ -166,9 +163,13 @@ func (a *Aggregator) tick(index int64) unship.Tick {
 		Closed: time.Unix(0, (index+1)*length).Add(a.opt.Lateness).UTC(),
 	}
 	b := &builder{a: a, index: index, start: t.Start, windows: map[windowKey]*window{}, lessons: map[unship.Service]*lessons{}}
-	for i := range parts {
-		addLosses(&t.Losses, parts[i].pane.losses)
-		b.addPart(&parts[i])
+	for _, j := range a.joiners {
+		b.addSums(j)
+		j.sums.reset()
+	}
+	for _, p := range panes {
+		addLosses(&t.Losses, p.losses)
+		b.addPane(p, resources, keys)
 	}
 	t.Windows = b.build()
 	a.resources.drop(func(id unship.Service) *keySet { return a.service(id).gate })
@@ -183,34 +184,39 @@ func (a *Aggregator) tick(index int64) unship.Tick {
 	return t
 }
 
-// joinShards detaches the window from every shard and joins it there.
-func (a *Aggregator) joinShards(index int64) [shardCount]part {
-	var parts [shardCount]part
-	var wg sync.WaitGroup
-	panes := [shardCount]*pane{}
+// detach takes a window out of every shard.
+func (a *Aggregator) detach(index int64) (panes [shardCount]*pane) {
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.Lock()
 		panes[i] = s.panes[index]
 		delete(s.panes, index)
 		s.mu.Unlock()
+		if panes[i] == nil {
+			panes[i] = &pane{}
+		}
+		a.pending.Add(-panes[i].bytes)
 	}
-	list, keys := a.resources.snapshot(), a.keys.names()
-	for i := range a.shards {
-		p := panes[i]
-		if p == nil {
-			p = &pane{}
-		}
-		a.pending.Add(-p.bytes)
-		j := &joiner{
-			window: index, length: int64(a.opt.Window), p: p, resources: list, keys: keys, recent: a.shards[i].recent,
-			sums: map[sumKey]*sum{}, heard: map[uint32]struct{}{},
-		}
-		parts[i] = part{j, p}
-		wg.Go(func() { j.join(&a.shards[i]) })
+	return panes
+}
+
+// join joins the window of every shard, with a joiner for each processor. Which one
+// joins which shard does not matter: what they count is added up.
+func (a *Aggregator) join(index int64, panes *[shardCount]*pane, resources []*resource, keys []string) {
+	for len(a.joiners) < min(runtime.GOMAXPROCS(0), shardCount) {
+		a.joiners = append(a.joiners, &joiner{})
+	}
+	var next atomic.Int32
+	var wg sync.WaitGroup
+	for _, j := range a.joiners {
+		wg.Go(func() {
+			j.begin(index, int64(a.opt.Window), resources, keys)
+			for i := next.Add(1); i <= shardCount; i = next.Add(1) {
+				j.join(&a.shards[i-1], panes[i-1])
+			}
+		})
 	}
 	wg.Wait()
-	return parts
 }
 
 func addLosses(l *unship.Losses, o unship.Losses) {

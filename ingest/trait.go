@@ -166,7 +166,7 @@ func (j *joiner) compareTraits(a, b uint32) int {
 
 func (j *joiner) describe(number uint32) string {
 	var b strings.Builder
-	for key, value := range j.pairs(number) {
+	for key, value := range pairsOf(j.p.traits.usable(number)) {
 		b.WriteString(j.keys[key])
 		b.WriteByte(0)
 		b.WriteString(value)
@@ -175,18 +175,43 @@ func (j *joiner) describe(number uint32) string {
 	return b.String()
 }
 
-// pairs gives the traits of a combination, without those whose key has too many values.
-func (j *joiner) pairs(number uint32) func(yield func(key uint16, value string) bool) {
+// usable gives a combination without the traits whose key has too many values in this
+// pane; nothing if none is left.
+func (t *traits) usable(number uint32) string {
+	if number == 0 {
+		return ""
+	}
+	text := t.list[number]
+	service := binary.LittleEndian.Uint32([]byte(text[:4]))
+	kept, whole := []byte(text[:4]), true
+	for rest := text[4:]; rest != ""; {
+		key, _, size := nextTrait(rest)
+		if t.over(service, key) {
+			whole = false
+		} else {
+			kept = append(kept, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	switch {
+	case whole:
+		return text
+	case len(kept) == 4:
+		return ""
+	}
+	return string(kept)
+}
+
+// pairsOf gives the traits of a combination.
+func pairsOf(text string) func(yield func(key uint16, value string) bool) {
 	return func(yield func(uint16, string) bool) {
-		if number == 0 {
+		if text == "" {
 			return
 		}
-		text := j.p.traits.list[number]
-		service := binary.LittleEndian.Uint32([]byte(text[:4]))
 		for rest := text[4:]; rest != ""; {
 			key, value, size := nextTrait(rest)
 			rest = rest[size:]
-			if !j.p.traits.over(service, key) && !yield(key, value) {
+			if !yield(key, value) {
 				return
 			}
 		}

@@ -1,0 +1,55 @@
+package ingest
+
+import "unship.dev"
+
+// durations counts durations by the buckets of [unship.Histogram], with those between
+// that are empty: to count one is to add one.
+type durations struct {
+	first  int16 // bucket of counts[0]
+	counts []uint32
+}
+
+func (d *durations) add(bucket int16) {
+	k := int(bucket) - int(d.first)
+	if uint(k) >= uint(len(d.counts)) {
+		d.reach(bucket)
+		k = int(bucket) - int(d.first)
+	}
+	d.counts[k]++
+}
+
+// reach widens the range to a bucket, and some way beyond.
+func (d *durations) reach(bucket int16) {
+	const least = 8
+	if d.counts == nil {
+		d.first, d.counts = bucket-least/2, make([]uint32, least)
+		return
+	}
+	more := int16(max(least, len(d.counts)/2))
+	first, end := d.first, d.first+int16(len(d.counts))
+	if bucket < first {
+		first = min(bucket, first-more)
+	} else {
+		end = max(bucket+1, end+more)
+	}
+	counts := make([]uint32, end-first)
+	copy(counts[d.first-first:], d.counts)
+	d.first, d.counts = first, counts
+}
+
+// addTo adds the counts to a histogram.
+func (d *durations) addTo(h unship.Histogram) unship.Histogram {
+	if h == nil {
+		n := 0
+		for _, c := range d.counts {
+			if c > 0 {
+				n++
+			}
+		}
+		h = make(unship.Histogram, 0, n)
+	}
+	for i, c := range d.counts {
+		h.Add(d.first+int16(i), uint64(c))
+	}
+	return h
+}

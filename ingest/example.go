@@ -1,0 +1,81 @@
+package ingest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"unship.dev"
+)
+
+// example is a request that may become an exemplar. Until then its ids stay numbers.
+type example struct {
+	trace    [2]uint64
+	id       uint64
+	duration int64 // ns
+	failed   bool
+	detail   detail // of why it failed
+}
+
+// compare orders examples as exemplars are ordered: failed ones first, then slow ones,
+// ties by ids.
+func (e *example) compare(o *example) int {
+	if e.failed != o.failed {
+		return -compareBool(e.failed, o.failed)
+	}
+	return cmp.Or(cmp.Compare(o.duration, e.duration), slices.Compare(e.trace[:], o.trace[:]), cmp.Compare(e.id, o.id))
+}
+
+// wants says whether an example is among the best.
+func (s *sum) wants(e *example) bool {
+	n := len(s.examples)
+	return n < unship.MaxExemplars || e.compare(&s.examples[n-1]) < 0
+}
+
+// keep keeps an example that is wanted.
+func (s *sum) keep(e example) {
+	k, found := slices.BinarySearchFunc(s.examples, e, func(a, b example) int { return a.compare(&b) })
+	if found {
+		return
+	}
+	s.examples = slices.Insert(s.examples, k, e)
+	s.examples = s.examples[:min(len(s.examples), unship.MaxExemplars)]
+}
+
+// explain notes why a request failed. Where its own span does not say, a span inside it may.
+func (j *joiner) explain(e *example, r *record, children []child) {
+	if !e.failed {
+		return
+	}
+	d := j.detail(r)
+	for _, c := range children {
+		if d.exception != "" {
+			break
+		}
+		if inner := j.detail(j.at(c.span)); inner.exception != "" && !c.direct {
+			d = inner
+		}
+	}
+	e.detail = detail{cmp.Or(d.err, "error"), d.exception}
+}
+
+func (e *example) exemplar() unship.Exemplar {
+	return unship.Exemplar{
+		TraceID: hexOf(e.trace[0], e.trace[1]), SpanID: hexOf(e.id), Duration: time.Duration(e.duration),
+		Error: e.detail.err, Exception: e.detail.exception,
+	}
+}
+
+// hexOf writes an id as people write it.
+func hexOf(words ...uint64) string {
+	const digits = "0123456789abcdef"
+	var b [32]byte
+	for i, w := range words {
+		for k := range 16 {
+			b[16*i+k] = digits[w>>(60-4*k)&15]
+		}
+	}
+	return string(b[:16*len(words)])
+}
+
+func (r *record) traceID() string { return hexOf(r.trace[0], r.trace[1]) }
