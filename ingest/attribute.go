@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"encoding/binary"
 	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // attributeKind is what the name of a span attribute means here.
@@ -62,26 +64,41 @@ func (k *attributeKeys) learn(key string) attributeKind {
 	return kind
 }
 
-// keyCache remembers what a few names mean. It belongs to one goroutine.
+// keyCache remembers what a few names mean. It belongs to one goroutine. A name has two
+// places, so that hardly two of those in use are in each other's way.
 type keyCache [256]attributeKind
 
-func (c *keyCache) kind(all *attributeKeys, key string) attributeKind {
-	e := &c[keySlot(key)]
-	if e.key != key || key == "" {
-		*e = all.kind(key)
+// kind gives what a name means, until the next name is asked for.
+func (c *keyCache) kind(all *attributeKeys, key string) *attributeKind {
+	h := keyHash(key)
+	first, second := &c[uint8(h)], &c[uint8(h>>8)]
+	switch {
+	case first.key == key && key != "":
+		return first
+	case second.key == key && key != "":
+		return second
 	}
-	return *e
+	if first.key != "" {
+		first = second
+	}
+	*first = all.kind(key)
+	return first
 }
 
-// keySlot spreads names by their lengths and their ends, where they differ.
-func keySlot(key string) uint8 {
+// keyHash hashes a name by its length, its beginning and its end.
+func keyHash(key string) uint64 {
+	const mix = 0x9e3779b97f4a7c15
 	n := len(key)
-	if n < 4 {
-		return uint8(n)
+	h := uint64(n)
+	if n < 8 {
+		for i := range n {
+			h = h<<8 | uint64(key[i])
+		}
+	} else {
+		b := unsafe.Slice(unsafe.StringData(key), n)
+		h = (binary.LittleEndian.Uint64(b)+h)*mix ^ binary.LittleEndian.Uint64(b[n-8:])
 	}
-	const mix = 0x9e3779b1
-	tail := uint32(key[n-1]) | uint32(key[n-2])<<8 | uint32(key[n-4])<<16 | uint32(key[n/2])<<24
-	return uint8((tail ^ uint32(n)<<4) * mix >> 24)
+	return h * mix >> 48
 }
 
 // names gives the names of traits by number.

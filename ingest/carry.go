@@ -105,16 +105,19 @@ func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
 // remember adds this window's calls to the recent ones. Beyond the bound whole
 // windows go, the oldest first.
 func (j *joiner) remember(s *shard) {
-	all, total := append(s.recent, j.now), 0
-	for _, c := range all {
-		total += len(c.list)
+	kept := make([]calls, 0, joinWindows)
+	room := maxRecent - len(j.now.list)
+	for i := len(s.recent) - 1; i >= 0 && room >= 0; i-- {
+		c := s.recent[i]
+		if room -= len(c.list); room >= 0 && c.window > j.window-joinWindows {
+			kept = append(kept, c)
+		}
 	}
-	for len(all) > 0 && (total > maxRecent || all[0].window <= j.window-joinWindows || len(all[0].list) == 0) {
-		total -= len(all[0].list)
-		all = all[1:]
+	slices.Reverse(kept)
+	if n := len(j.now.list); n > 0 && n <= maxRecent {
+		c := calls{window: j.window, list: slices.Clone(j.now.list)}
+		c.index()
+		kept = append(kept, c)
 	}
-	if n := len(all); n > 0 && all[n-1].slots == nil {
-		all[n-1].index()
-	}
-	s.recent = slices.Clone(all)
+	s.recent = kept
 }

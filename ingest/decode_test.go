@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
@@ -299,4 +300,25 @@ func BenchmarkTracesProto(b *testing.B) {
 	a.Flush()
 	b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*spans), "CPU-ns/span")
 	b.ReportMetric(float64(size)/batches/spans, "B/span")
+}
+
+// BenchmarkPlainRead adds up the bytes that BenchmarkTracesProto decodes: what reading them costs at least.
+func BenchmarkPlainRead(b *testing.B) {
+	const batches, spans = 400, 512
+	var all [][]byte
+	for i := range batches {
+		all = append(all, marshal(b, payload(i, spans)))
+	}
+	sum := uint64(0)
+	begin, n := cpu(b), 0
+	for b.Loop() {
+		for m := all[n%batches]; len(m) >= 8; m = m[8:] {
+			sum += binary.LittleEndian.Uint64(m)
+		}
+		n++
+	}
+	b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*spans), "CPU-ns/span")
+	if sum == 0 {
+		b.Error("nothing was read")
+	}
 }

@@ -40,7 +40,8 @@ type joiner struct {
 	// Of the shard at work.
 	p      *pane
 	recent []calls
-	now    calls // of this window
+	now    calls // of this window, in the room of made
+	made   []call
 	carry  []*record
 
 	groups groups
@@ -78,7 +79,7 @@ func (j *joiner) begin(window, length int64, list []*resource, keys []string) {
 
 // join closes the window of a shard and sums it up.
 func (j *joiner) join(s *shard, p *pane) {
-	j.p, j.recent, j.now, j.carry = p, s.recent, calls{window: j.window}, j.carry[:0]
+	j.p, j.recent, j.now, j.carry = p, s.recent, calls{window: j.window, list: j.made[:0]}, j.carry[:0]
 	j.sums.begin(p)
 	j.absorb(&s.carried)
 	j.groups.fill(&p.spans)
@@ -88,6 +89,7 @@ func (j *joiner) join(s *shard, p *pane) {
 	clear(j.group[:cap(j.group)])
 	clear(j.carry)
 	p.spans.release()
+	j.made = j.now.list
 	j.p, j.recent, j.now = nil, nil, calls{}
 }
 

@@ -149,12 +149,26 @@ func (d *decoder) rareField(s *spanData, r *wire.Reader) {
 }
 
 func (d *decoder) spanAttribute(s *spanData, message []byte) {
-	key, v := d.keyValue(message)
-	switch kind := d.in.keys.kind(d.in.a.keys, key); {
+	key, text, ok := usualAttribute(message)
+	if !ok {
+		key, v := d.keyValue(message)
+		d.use(s, d.in.keys.kind(d.in.a.keys, key), &v)
+		return
+	}
+	kind := d.in.keys.kind(d.in.a.keys, key)
+	if kind.field == fieldOther && kind.trait == 0 && isUsual(text) {
+		return // most say nothing here
+	}
+	v := d.valueOf(text)
+	d.use(s, kind, &v)
+}
+
+func (d *decoder) use(s *spanData, kind *attributeKind, v *value) {
+	switch {
 	case kind.field != fieldOther:
-		s.fields[kind.field] = d.text(&v)
+		s.fields[kind.field] = d.text(v)
 	case kind.trait != 0 && v.isScalar():
-		s.addTrait(kind.trait, d.text(&v))
+		s.addTrait(kind.trait, d.text(v))
 	}
 }
 

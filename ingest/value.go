@@ -32,8 +32,8 @@ func (v *value) isScalar() bool { return v.field >= stringValue && v.field <= in
 
 // keyValue reads an attribute.
 func (d *decoder) keyValue(b []byte) (key string, v value) {
-	if key, v, ok := usualAttribute(b); ok {
-		return key, v
+	if key, text, ok := usualAttribute(b); ok {
+		return key, d.valueOf(text)
 	}
 	r := wire.Reader{Rest: b}
 	for d.err == nil && r.Next() {
@@ -52,42 +52,53 @@ func (d *decoder) keyValue(b []byte) (key string, v value) {
 	return key, v
 }
 
-// usualAttribute reads an attribute as it is mostly written: a short key and a short
-// value, in this order by SDKs, the other way round by a Collector.
-func usualAttribute(b []byte) (key string, v value, ok bool) {
+// usualAttribute splits an attribute as it is mostly written into its key and the bytes
+// of its value, both short: in this order by SDKs, the other way round by a Collector.
+func usualAttribute(b []byte) (key string, v []byte, ok bool) {
 	const keyTag, valueTag = 1<<3 | byte(wire.Bytes), 2<<3 | byte(wire.Bytes)
 	if len(b) < 4 || b[1] >= 0x80 {
-		return "", v, false
+		return "", nil, false
 	}
-	first := b[0]
 	k := 2 + int(b[1])
 	if len(b) < k+2 || b[k+1] >= 0x80 || int(b[k+1]) != len(b)-k-2 {
-		return "", v, false
+		return "", nil, false
 	}
 	switch {
-	case first == keyTag && b[k] == valueTag:
-		v, ok = usualValue(b[k+2:])
-		return textOf(b[2:k]), v, ok
-	case first == valueTag && b[k] == keyTag:
-		v, ok = usualValue(b[2:k])
-		return textOf(b[k+2:]), v, ok
+	case b[0] == keyTag && b[k] == valueTag:
+		return textOf(b[2:k]), b[k+2:], true
+	case b[0] == valueTag && b[k] == keyTag:
+		return textOf(b[k+2:]), b[2:k], true
 	}
-	return "", v, false
+	return "", nil, false
 }
 
-// usualValue reads a short text, a number or a truth value.
-func usualValue(b []byte) (v value, ok bool) {
+// isUsual says that a value is a well-formed text or number, and nothing else.
+func isUsual(b []byte) bool {
 	if len(b) < 2 {
-		return v, false
+		return false
 	}
 	switch b[0] {
 	case stringValue<<3 | byte(wire.Bytes):
-		return value{field: stringValue, data: b[2:]}, b[1] < 0x80 && int(b[1]) == len(b)-2
+		return b[1] < 0x80 && int(b[1]) == len(b)-2
 	case intValue<<3 | byte(wire.Varint), boolValue<<3 | byte(wire.Varint):
-		num, n := binary.Uvarint(b[1:])
-		return value{field: uint32(b[0] >> 3), num: num}, n == len(b)-1
+		_, n := binary.Uvarint(b[1:])
+		return n == len(b)-1
 	}
-	return v, false
+	return false
+}
+
+// valueOf reads an AnyValue.
+func (d *decoder) valueOf(b []byte) (v value) {
+	switch {
+	case !isUsual(b):
+		d.anyValue(&v, b, 1)
+	case b[0] == stringValue<<3|byte(wire.Bytes):
+		v.field, v.data = stringValue, b[2:]
+	default:
+		v.field = uint32(b[0] >> 3)
+		v.num, _ = binary.Uvarint(b[1:])
+	}
+	return v
 }
 
 var valueTypes = [...]wire.Type{anyType, wire.Bytes, wire.Varint, wire.Varint, wire.Fixed64, wire.Bytes, wire.Bytes, wire.Bytes, wire.Varint}
