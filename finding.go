@@ -196,4 +196,35 @@ type Assessment struct {
 	Recoveries []Recovery  `json:"recoveries,omitempty"`
 	// Outage says that telemetry as a whole broke down: no verdict may be drawn from silence.
 	Outage string `json:"outage,omitempty"`
+	Audit  Audit  `json:"audit,omitzero"`
+}
+
+// Audit is what placebos showed: releases that never were, watched like others.
+// Each that is judged regressed is a false alarm.
+type Audit struct {
+	Rates  []AuditRate    `json:"rates,omitempty"`  // by environment, then comparison
+	Alarms []PlaceboAlarm `json:"alarms,omitempty"` // the latest, newest first, bounded
+}
+
+// AuditRate is how often one way to compare raised a false alarm in one
+// environment during the last 30 days of event time.
+type AuditRate struct {
+	Environment string     `json:"environment"`
+	Comparison  Comparison `json:"comparison"`
+	Trials      uint64     `json:"trials"`
+	Alarms      uint64     `json:"alarms"`
+	// Lower is the lower 95 % confidence limit of the probability of an alarm,
+	// valid at every moment, and Upper the one-sided upper 95 % limit at this one.
+	Lower float64 `json:"lower"`
+	Upper float64 `json:"upper"`
+}
+
+// PlaceboAlarm is one false alarm: old instances that looked worse as if they
+// were a new version.
+type PlaceboAlarm struct {
+	At         time.Time  `json:"at"`      // Tick.Closed
+	Release    ReleaseID  `json:"release"` // that really served
+	Comparison Comparison `json:"comparison"`
+	Instances  []string   `json:"instances"` // that were said to be new; at most five
+	Why        string     `json:"why"`       // in words
 }

@@ -60,7 +60,7 @@ func (d *Detector) enlistControls(w *watch) {
 	from := w.svc.history(w.begin, int32(d.opt.History)).from
 	var all []*service
 	for _, s := range d.order {
-		if s != w.svc && s.id.Environment == w.svc.id.Environment && (s.released == 0 || s.released < from) {
+		if s.id != w.svc.id && s.id.Environment == w.svc.id.Environment && (s.released == 0 || s.released < from) {
 			all = append(all, s)
 		}
 	}
@@ -73,6 +73,14 @@ func (d *Detector) enlistControls(w *watch) {
 		w.controls = append(w.controls, c)
 		s.controls = append(s.controls, c)
 	}
+}
+
+// dischargeControls ends what enlistControls began.
+func (w *watch) dischargeControls() {
+	for _, c := range w.controls {
+		c.svc.controls = slices.DeleteFunc(c.svc.controls, func(x *control) bool { return x == c })
+	}
+	w.controls = nil
 }
 
 func compareFloats(a, b float64) int {

@@ -32,6 +32,7 @@ type Options struct {
 	History   int           // windows of history that a comparison learns from; default 360
 	Services  int           // services kept at once; default 5000
 	Instances int           // instances kept for one service; default 200
+	Placebos  int           // placebo releases watched at once; default none
 	Leave     Parts         // what an evaluation leaves out; default nothing
 }
 
@@ -58,6 +59,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("detect options: history is %d windows; want 60 to 10000", o.History)
 	case o.Services < 1 || o.Instances < 1:
 		return fmt.Errorf("detect options: services and instances are %d and %d; want 1 or more of each", o.Services, o.Instances)
+	case o.Placebos < 0 || o.Placebos > maxPlacebos:
+		return fmt.Errorf("detect options: placebos is %d; want 0 to %d", o.Placebos, maxPlacebos)
 	}
 	return nil
 }
@@ -72,6 +75,7 @@ type Detector struct {
 	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
 	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
+	audit    audit
 	epoch    time.Time                  // start of the first window, which has index 1
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
 	now      int32                      // the latest window; 0: none
@@ -88,6 +92,7 @@ func New(o Options) (*Detector, error) {
 		opt: o, signals: signalsFor(rules.Default(unship.ModeObserve).Tolerance),
 		services: map[unship.Service]*service{}, watched: map[unship.ReleaseID]time.Time{},
 		spreads: map[spreadKey]estateSpread{},
+		audit:   audit{slots: make([]slotOfAudit, o.Placebos), day: -1},
 	}, nil
 }
 
@@ -118,6 +123,7 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 		d.advance(w, t)
 	}
 	d.judge(&a, t)
+	d.runAudit(&a, &tick, policies, t)
 	a.Recoveries = d.verify(t, tick.Closed)
 	d.sweep(t)
 	return a

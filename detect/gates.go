@@ -121,7 +121,7 @@ func (d *Detector) noisyNodes(w *watch, t int32) []string {
 	}
 	for _, s := range d.order {
 		if s.id.Environment == w.svc.id.Environment {
-			s.addNodes(evidence, nodes, grid, history{max(w.begin, t-int32(d.opt.History)), t + 1})
+			w.svc.inPlaceOf(s).addNodes(evidence, nodes, grid, history{max(w.begin, t-int32(d.opt.History)), t + 1})
 		}
 	}
 	var noisy []string

@@ -25,12 +25,12 @@ const (
 // judge gives every watch its judgement and every environment its blame.
 func (d *Detector) judge(a *unship.Assessment, t int32) {
 	for _, w := range d.watches {
-		if w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.threshold() && !w.dismissed {
+		if w.crossed() {
 			d.examine(w, t)
 		}
 	}
 	var probability map[unship.ReleaseID]float64
-	a.Blame, probability = d.blame()
+	a.Blame, probability = d.blame(d.watches)
 	for _, w := range d.watches {
 		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
 		a.Judgements = append(a.Judgements, j)
@@ -48,16 +48,14 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 func (d *Detector) close(w *watch) {
 	w.final = &unship.Judgement{}
 	w.svc.watches = slices.DeleteFunc(w.svc.watches, func(x *watch) bool { return x == w })
-	for _, c := range w.controls {
-		c.svc.controls = slices.DeleteFunc(c.svc.controls, func(x *control) bool { return x == c })
-	}
+	w.dischargeControls()
 	if w.verdict == unship.Regressed {
 		d.guilty = append(d.guilty, w)
 		if len(d.guilty) > maxGuilty {
 			d.guilty = slices.Delete(d.guilty, 0, 1)
 		}
 	}
-	w.controls, w.context, w.after = nil, nil, nil
+	w.context, w.after = nil, nil
 }
 
 func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64) unship.Judgement {
@@ -72,13 +70,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	if w.past != nil && len(w.past.streams) > 0 {
 		j.Samples.Baseline += uint64(w.past.streams[0].pre.n)
 	}
-	crossed := w.logE >= w.threshold()
-	if crossed && w.verdict != unship.Regressed && !w.dismissed {
-		j.Doubts = w.doubts(a, p)
-		if len(j.Doubts) == 0 {
-			w.verdict = unship.Regressed
-		}
-	}
+	j.Doubts = w.convict(a.Outage, p)
 	j.Done = t+1 >= w.until || w.closing != ""
 	if w.logE >= showFindings || w.verdict == unship.Regressed {
 		j.Findings = slices.Clone(d.findings(w))
@@ -88,11 +80,27 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	return j
 }
 
+// crossed says that the evidence of a release that is not judged yet is enough.
+func (w *watch) crossed() bool {
+	return w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.threshold() && !w.dismissed
+}
+
+// convict judges a release regressed whose evidence is enough, unless there are doubts.
+func (w *watch) convict(outage string, p float64) (doubts []string) {
+	if !w.crossed() {
+		return nil
+	}
+	if doubts = w.doubts(outage, p); len(doubts) == 0 {
+		w.verdict = unship.Regressed
+	}
+	return doubts
+}
+
 // doubts are the reasons not to act although the threshold is crossed.
-func (w *watch) doubts(a *unship.Assessment, p float64) []string {
+func (w *watch) doubts(outage string, p float64) []string {
 	out := slices.Clone(w.gates.doubts)
-	if a.Outage != "" {
-		out = append(out, "telemetry broke down: "+a.Outage)
+	if outage != "" {
+		out = append(out, "telemetry broke down: "+outage)
 	}
 	if p < w.certainty() {
 		out = append(out, fmt.Sprintf("another cause is not ruled out: the probability that it is this release is %.2f, %.2f is wanted", p, w.certainty()))
@@ -256,12 +264,13 @@ func (w *watch) slowdown(x unship.Detectable, e *evidence) unship.Detectable {
 	return x
 }
 
-// blame weighs the releases of each environment against each other.
-func (d *Detector) blame() ([]unship.Blame, map[unship.ReleaseID]float64) {
+// blame weighs the releases of each environment against each other. Watches
+// are sorted by release.
+func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID]float64) {
 	var out []unship.Blame
 	p := map[unship.ReleaseID]float64{}
 	var cases []blame.Case
-	for _, w := range d.watches {
+	for _, w := range watches {
 		if w.release.IsRollback() {
 			continue
 		}

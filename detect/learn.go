@@ -230,10 +230,10 @@ func (d *Detector) fleet(s *service, t int32) []*stat.Prior {
 	}
 	taught := 0
 	for _, o := range d.order {
-		if o == s || o.id.Environment != s.id.Environment || taught == fleetServices {
+		if o.id == s.id || o.id.Environment != s.id.Environment || taught == fleetServices {
 			continue
 		}
-		l := d.lesson(o, t)
+		l := d.lesson(o, t, s.stands)
 		if l == nil {
 			continue
 		}
@@ -248,11 +248,14 @@ func (d *Detector) fleet(s *service, t int32) []*stat.Prior {
 	return priors
 }
 
-// lesson gives what a service teaches: its latest digest, or one made now.
-func (d *Detector) lesson(s *service, t int32) *lesson {
+// lesson gives what a service teaches: its latest digest, or one made now. One
+// made for a placebo is not kept, so that releases never learn from it.
+func (d *Detector) lesson(s *service, t int32, placebo bool) *lesson {
 	switch {
 	case s.memory.fresh != nil:
 		return s.memory.fresh
+	case placebo:
+		return d.digest(s, t)
 	case s.taught == nil || t-s.taught.at >= fleetEvery:
 		s.taught = d.digest(s, t)
 	}

@@ -180,7 +180,7 @@ func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
 			x[k] = m.onScale(x[k])
 		}
 	}
-	estate, references := c.levels.det.spreadOf(m, block)
+	estate, references := c.levels.det.spreadOf(c.svc, m, block)
 	l.shown = references < actReferences
 	tolerated, least := m.tolerances()
 	s := math.Max(math.Max(deviation(v), estate), least)

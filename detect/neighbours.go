@@ -50,7 +50,7 @@ func (d *Detector) neighbours(s *service, where nearness, wanted func(*relationP
 	}
 	var all []busy
 	for _, o := range d.order {
-		if o == s || o.id.Environment != s.id.Environment {
+		if o.id == s.id || o.id.Environment != s.id.Environment {
 			continue
 		}
 		of := o.answers

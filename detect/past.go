@@ -194,7 +194,7 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			continue
 		}
 		if s.crossing != nil {
-			s.crossing.step(p.w.release.Version, t)
+			s.crossing.step(p.w.known, t)
 			p.logA[k] = s.crossing.proc.LogE()
 			continue
 		}

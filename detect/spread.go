@@ -12,6 +12,7 @@ type spreadKey struct {
 	block int32
 	trend bool
 	units int
+	by    *service // a placebo's; nil for all releases
 }
 
 type estateSpread struct {
@@ -22,13 +23,14 @@ type estateSpread struct {
 // spreadOf gives how much the levels of equal instances differ in the estate in
 // one block, and of how many instances that is known: the deviations from the
 // mean of their version, pooled over all services that have the metric.
-func (d *Detector) spreadOf(m *metric, block int32) (deviation float64, instances int) {
-	k := spreadKey{m.name + m.attributes, block, false, int(m.kind)}
+func (d *Detector) spreadOf(by *service, m *metric, block int32) (deviation float64, instances int) {
+	k := spreadKey{m.name + m.attributes, block, false, int(m.kind), by.placebo()}
 	if x, ok := d.spreads[k]; ok {
 		return x.deviation, x.instances
 	}
 	ss, df := 0.0, 0
 	for _, s := range d.order {
+		s = by.inPlaceOf(s)
 		at, ok := s.metricOf[m.metricKey]
 		if !ok {
 			continue

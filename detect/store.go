@@ -195,6 +195,7 @@ type service struct {
 	metricOf  map[metricKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
+	stands    bool // a placebo's copy, which stands in the place of the service that it copies
 }
 
 type loadCell struct {

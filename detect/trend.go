@@ -33,7 +33,7 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 	if len(slopes) == 0 {
 		return 0
 	}
-	ref := c.levels.det.slopes(m, block, n)
+	ref := c.levels.det.slopes(c.svc, m, block, n)
 	l.shown = ref.instances < actReferences
 	l.candidates, l.references = len(slopes), ref.instances
 	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 {
@@ -97,13 +97,14 @@ func (s *service) roughness(metric int, but string, block int32, n int) float64 
 
 // slopes gives the slopes of the floors of all instances of the estate that are
 // not under watch, in units of their services' noise.
-func (d *Detector) slopes(m *metric, block int32, n int) estateSpread {
-	k := spreadKey{m.name + m.attributes, block, true, n}
+func (d *Detector) slopes(by *service, m *metric, block int32, n int) estateSpread {
+	k := spreadKey{m.name + m.attributes, block, true, n, by.placebo()}
 	if x, ok := d.spreads[k]; ok {
 		return x
 	}
 	var all, buf []float64
 	for _, s := range d.order {
+		s = by.inPlaceOf(s)
 		at, ok := s.metricOf[m.metricKey]
 		if !ok {
 			continue

@@ -25,6 +25,7 @@ type watch struct {
 	release  unship.Release
 	policy   rules.Policy
 	baseline string // the version it is compared with; "" without one
+	known    string // the version by which neighbours know the release
 	signals  []*signal
 	begin    int32
 	until    int32 // the first window beyond the watch
@@ -81,19 +82,25 @@ func (d *Detector) openWatch(r unship.Release, p rules.Policy, t int32) {
 			old.closing = "release " + r.Version + " replaced it before its watch was over"
 		}
 	}
+	d.watches = append(d.watches, d.newWatch(s, r, p, t))
+	slices.SortFunc(d.watches, compareWatches)
+}
+
+func compareWatches(a, b *watch) int { return a.release.ReleaseID.Compare(b.release.ReleaseID) }
+
+// newWatch makes the watch of a release of s that began in window t.
+func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int32) *watch {
 	w := &watch{
-		svc: s, release: r, policy: p, baseline: r.Previous, signals: signalsFor(p.Tolerance),
+		svc: s, release: r, policy: p, baseline: r.Previous, known: r.Version, signals: signalsFor(p.Tolerance),
 		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{},
 	}
 	s.released = t
 	s.watches = append(s.watches, w)
-	d.watches = append(d.watches, w)
-	slices.SortFunc(d.watches, func(a, b *watch) int { return a.release.ReleaseID.Compare(b.release.ReleaseID) })
-	if r.IsRollback() {
-		return
+	if !r.IsRollback() {
+		w.fixLimits()
+		d.enlistControls(w)
 	}
-	w.fixLimits()
-	d.enlistControls(w)
+	return w
 }
 
 // fixLimits takes the thresholds of the whole past for the comparison with it.
