@@ -24,6 +24,7 @@ type Config struct {
 	Lateness time.Duration  `yaml:"lateness"` // how long a window waits for late telemetry, in event time
 	Settle   time.Duration  `yaml:"settle"`   // after a service is first heard, its versions are what it began with and no releases
 	Limits   Limits         `yaml:"limits"`
+	Audit    Audit          `yaml:"audit"`
 	TLS      TLS            `yaml:"tls"`
 	Auth     Auth           `yaml:"auth"`
 	Slack    Slack          `yaml:"slack"`
@@ -44,6 +45,11 @@ type Limits struct {
 	Operations int            `yaml:"operations"` // kept apart per service; more are counted together
 	Pending    document.Bytes `yaml:"pending"`    // telemetry in windows that are still open; beyond it senders are told to retry
 	Message    document.Bytes `yaml:"message"`    // one OTLP request, inflated
+}
+
+// Audit says how much Unship checks its own verdicts.
+type Audit struct {
+	Placebos int `yaml:"placebos"` // releases that never were, watched at once over the whole estate; 0: none
 }
 
 // TLS names the PEM files of the OTLP and HTTP listeners. Without a certificate they speak plain text.
@@ -84,6 +90,7 @@ func DefaultConfig(mode unship.Mode) Config {
 		Lateness: 10 * time.Second,
 		Settle:   time.Minute,
 		Limits:   Limits{Operations: 200, Pending: 512 << 20, Message: 64 << 20},
+		Audit:    Audit{Placebos: 4},
 		mode:     mode,
 	}
 }
@@ -136,6 +143,9 @@ func (c Config) validate(d *document.Document) {
 		d.Wrong("lateness", "is %v; want 0s to 10m", c.Lateness)
 	}
 	c.Limits.validate(d)
+	if c.Audit.Placebos < 0 || c.Audit.Placebos > 64 {
+		d.Wrong("audit.placebos", "is %d; want 0 (none) to 64", c.Audit.Placebos)
+	}
 	c.TLS.validate(d)
 	c.Auth.validate(d)
 	c.Slack.validate(d)

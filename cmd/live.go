@@ -55,6 +55,7 @@ type liveState struct {
 	outage    string
 	trouble   string // why nothing is judged at present
 	losses    unship.Losses
+	audit     unship.Audit
 }
 
 // message is a word from outside: an outcome, or a person's answer that wants a reply.
@@ -88,7 +89,7 @@ func openLive(ctx context.Context, c Config, factories []actions.Factory, log *s
 	if err := l.recall(ctx); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	l.state.Store(&liveState{watermark: l.pipe.At()})
+	l.state.Store(&liveState{watermark: l.pipe.At(), audit: l.pipe.Audit()})
 	return l, nil
 }
 
@@ -98,7 +99,7 @@ func (l *live) assemble(registry *actions.Registry) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.pipe, err = pipeline.New(pipeline.Options{Window: c.Window, Settle: c.Settle, Policies: c.Set()}); err != nil {
+	if l.pipe, err = pipeline.New(pipeline.Options{Window: c.Window, Settle: c.Settle, Policies: c.Set(), Placebos: c.Audit.Placebos}); err != nil {
 		return err
 	}
 	l.agg, err = ingest.New(ingest.Options{
@@ -262,7 +263,7 @@ func (l *live) commit(ctx context.Context, r pipeline.Result, m message) error {
 // effect carries out what has been made durable.
 func (l *live) effect(r pipeline.Result) {
 	old := *l.state.Load()
-	old.watermark, old.outage, old.trouble = l.pipe.At(), r.Outage, ""
+	old.watermark, old.outage, old.trouble, old.audit = l.pipe.At(), r.Outage, "", r.Audit
 	l.state.Store(&old)
 	for _, i := range r.Incidents {
 		l.tellOf(i)

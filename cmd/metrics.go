@@ -45,7 +45,7 @@ func (l *live) metrics() http.Handler {
 			registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.name, Help: m.help}, value))
 		}
 	}
-	registry.MustRegister(refused{l})
+	registry.MustRegister(refused{l}, audited{l})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
@@ -61,5 +61,33 @@ func (refused) Describe(ch chan<- *prometheus.Desc) { ch <- refusedDesc }
 func (r refused) Collect(ch chan<- prometheus.Metric) {
 	for reason, n := range r.l.agg.Stats().Invalid {
 		ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(n), reason)
+	}
+}
+
+// audited tells how often placebos raised an alarm, by environment and comparison.
+type audited struct{ l *live }
+
+var auditedDescs = func(labels ...string) [4]*prometheus.Desc {
+	return [4]*prometheus.Desc{
+		prometheus.NewDesc("unship_audit_trials", "Placebo releases judged in the last 30 days.", labels, nil),
+		prometheus.NewDesc("unship_audit_alarms", "Placebo releases judged regressed in the last 30 days: false alarms.", labels, nil),
+		prometheus.NewDesc("unship_audit_ratio_lower", "Lower 95 % limit of the probability of a false alarm.", labels, nil),
+		prometheus.NewDesc("unship_audit_ratio_upper", "Upper 95 % limit of the probability of a false alarm.", labels, nil),
+	}
+}("environment", "comparison")
+
+// Describe names the metrics.
+func (audited) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range auditedDescs {
+		ch <- d
+	}
+}
+
+// Collect gives each metric once for each environment and comparison.
+func (a audited) Collect(ch chan<- prometheus.Metric) {
+	for _, r := range a.l.state.Load().audit.Rates {
+		for k, v := range [4]float64{float64(r.Trials), float64(r.Alarms), r.Lower, r.Upper} {
+			ch <- prometheus.MustNewConstMetric(auditedDescs[k], prometheus.GaugeValue, v, r.Environment, r.Comparison.String())
+		}
 	}
 }

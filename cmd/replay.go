@@ -106,7 +106,9 @@ func (r *replay) open(paths []string) (err error) {
 	if r.runner, err = actions.NewRunner(actions.Options{Registry: registry, Logger: log}); err != nil {
 		return err
 	}
-	if r.pipe, err = pipeline.New(pipeline.Options{Window: r.config.Window, Settle: r.config.Settle, Policies: r.config.Set()}); err != nil {
+	if r.pipe, err = pipeline.New(pipeline.Options{
+		Window: r.config.Window, Settle: r.config.Settle, Policies: r.config.Set(), Placebos: r.config.Audit.Placebos,
+	}); err != nil {
 		return err
 	}
 	r.reader, err = file.Open(paths, file.Options{Strict: r.strict, OnError: func(e *file.LineError) {
@@ -221,6 +223,10 @@ func (r *replay) summary(incidents, reports int) {
 	s := r.agg.Stats()
 	fmt.Fprintf(r.program.Err, "unship: %d spans, %d metric points, %d log records; %d releases, %d incidents; up to %s\n",
 		s.Spans, s.Points, s.Records, reports, incidents, r.pipe.At().UTC().Format(time.RFC3339))
+	for _, a := range r.pipe.Audit().Rates {
+		fmt.Fprintf(r.program.Err, "unship: audit: %d placebo releases in %q, compared %s: %d false alarms; less than %.3g of them, at 95 %% confidence\n",
+			a.Trials, a.Environment, a.Comparison, a.Alarms, a.Upper)
+	}
 	if n := s.Late + s.Future + s.Dropped; n > 0 {
 		fmt.Fprintf(r.program.Err, "unship: not counted: %d late, %d from the future, %d details dropped\n", s.Late, s.Future, s.Dropped)
 	}

@@ -83,6 +83,7 @@ type Status struct {
 	Receivers []Receiver    `json:"receivers,omitempty"`
 	Counters  []Counter     `json:"counters,omitempty"`
 	Losses    unship.Losses `json:"losses,omitzero"`
+	Audit     unship.Audit  `json:"audit,omitzero"`
 	Warnings  []string      `json:"warnings,omitempty"` // what people should know, in sentences
 }
 

@@ -21,6 +21,7 @@ type Options struct {
 	Window   time.Duration
 	Settle   time.Duration // see [releases.Options]; 0: its default
 	Policies rules.Set
+	Placebos int // watched at once; 0: none
 }
 
 // Pipeline holds the stages between ingest and actions.
@@ -32,12 +33,13 @@ type Pipeline struct {
 	at       time.Time // Closed of the last tick
 	end      time.Time // its End
 	outage   string
+	audit    unship.Audit
 	about    map[string]unship.ReleaseID // the release that an incident is about
 }
 
 // New makes a Pipeline that has seen nothing.
 func New(o Options) (*Pipeline, error) {
-	detector, err := detect.New(detect.Options{Window: o.Window})
+	detector, err := detect.New(detect.Options{Window: o.Window, Placebos: o.Placebos})
 	if err != nil {
 		return nil, fmt.Errorf("make detector: %w", err)
 	}
@@ -58,6 +60,7 @@ type Result struct {
 	Incidents []unship.Incident      // those that changed
 	Reports   []unship.ReleaseReport // those that changed
 	Outage    string
+	Audit     unship.Audit
 }
 
 // Tick takes one tick through the pipeline.
@@ -65,7 +68,7 @@ func (p *Pipeline) Tick(t unship.Tick) Result {
 	t.Releases = p.tracker.Observe(&t)
 	p.at, p.end = t.Closed, t.End
 	assessment := p.detector.Observe(t, t.Releases, p.policies)
-	p.outage = assessment.Outage
+	p.outage, p.audit = assessment.Outage, assessment.Audit
 	r := p.step(decide.Input{At: p.at, Releases: t.Releases, Assessment: &assessment, Tick: &t})
 	r.Tick = &t
 	return r
@@ -83,7 +86,7 @@ func (p *Pipeline) Hear(outcomes []unship.Outcome, answers []unship.Answer) Resu
 }
 
 func (p *Pipeline) step(in decide.Input) Result {
-	r := Result{Decisions: p.engine.Step(in), Incidents: p.engine.Changed(), Reports: p.engine.ChangedReports(), Outage: p.outage}
+	r := Result{Decisions: p.engine.Step(in), Incidents: p.engine.Changed(), Reports: p.engine.ChangedReports(), Outage: p.outage, Audit: p.audit}
 	for _, d := range r.Decisions {
 		p.obey(d)
 	}
@@ -124,10 +127,14 @@ func (p *Pipeline) At() time.Time { return p.at }
 const (
 	stateTracker = "tracker"
 	stateEngine  = "engine"
+	stateAudit   = "audit"
 )
 
+// Audit is what placebos have shown so far.
+func (p *Pipeline) Audit() unship.Audit { return p.audit }
+
 // Snapshot gives the state that outlives the process, by name. What detect knows
-// is not in it: it is found again by [Pipeline.Reobserve].
+// is not in it, but for what placebos showed: it is found again by [Pipeline.Reobserve].
 func (p *Pipeline) Snapshot() (map[string][]byte, error) {
 	tracker, err := p.tracker.State()
 	if err != nil {
@@ -137,7 +144,11 @@ func (p *Pipeline) Snapshot() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot decisions: %w", err)
 	}
-	return map[string][]byte{stateTracker: tracker, stateEngine: engine}, nil
+	audit, err := p.detector.AuditState()
+	if err != nil {
+		return nil, fmt.Errorf("snapshot audit: %w", err)
+	}
+	return map[string][]byte{stateTracker: tracker, stateEngine: engine, stateAudit: audit}, nil
 }
 
 // Restore takes up a snapshot. read gives its parts by name, nil for one that was never stored.
@@ -145,7 +156,7 @@ func (p *Pipeline) Restore(read func(name string) ([]byte, error)) error {
 	for _, part := range []struct {
 		name    string
 		restore func([]byte) error
-	}{{stateTracker, p.tracker.Restore}, {stateEngine, p.engine.Restore}} {
+	}{{stateTracker, p.tracker.Restore}, {stateEngine, p.engine.Restore}, {stateAudit, p.detector.RestoreAudit}} {
 		state, err := read(part.name)
 		if err != nil {
 			return fmt.Errorf("read state %s: %w", part.name, err)
@@ -164,7 +175,7 @@ func (p *Pipeline) Restore(read func(name string) ([]byte, error)) error {
 // started, so that it knows what it knew. Nothing is decided again.
 func (p *Pipeline) Reobserve(t unship.Tick) {
 	p.at, p.end = t.Closed, t.End
-	p.detector.Observe(t, t.Releases, p.policies)
+	p.audit = p.detector.Observe(t, t.Releases, p.policies).Audit
 }
 
 // Resume takes up, after Restore and Reobserve, what the decisions about
