@@ -24,10 +24,12 @@ type situation struct {
 	Cleared      string // why blame holds the release innocent
 	Outage       string // of telemetry as a whole
 	RejectedBy   string
-	Running      string    // the release whose rollback or undo runs in this environment
-	Verifying    string    // the release whose rollback is being verified in this environment
-	LastRollback time.Time // of the service
-	Spent        int       // automatic rollbacks of the policy in its budget's time
+	Running      string               // the release whose rollback or undo runs in this environment
+	Verifying    string               // the release whose rollback is being verified in this environment
+	LastRollback time.Time            // of the service
+	Spent        int                  // automatic rollbacks of the policy in its budget's time
+	Audit        unship.AuditRate     // of the release's environment and comparison
+	Alarm        *unship.PlaceboAlarm // the latest of those that it counts; nil without any
 }
 
 // gate is one condition that can stop a rollback. A hard gate stops a rollback
@@ -51,6 +53,7 @@ func gates() []gate {
 		{Name: "verifying", Check: nothingIsVerified},
 		{Name: "cooldown", Check: cooledDown},
 		{Name: "budget", Check: budgetLeft},
+		{Name: "audit", Check: alarmsRare},
 	}
 }
 
@@ -150,6 +153,33 @@ func budgetLeft(s situation) (unship.GateResult, string) {
 	return pass("%d of %d automatic rollbacks in %s were made", s.Spent, b.Rollbacks, words.Span(b.Per))
 }
 
+// enoughAlarms is how many false alarms prove that there are too many: one alone
+// can be one instance's illness.
+const enoughAlarms = 2
+
+func alarmsRare(s situation) (unship.GateResult, string) {
+	a, budget := s.Audit, s.Policy.Audit.Budget
+	switch {
+	case a.Trials == 0:
+		return pass("no placebo has been judged yet that would tell of false alarms")
+	case a.Alarms < enoughAlarms || a.Lower <= budget:
+		return pass("%d of %d placebos raised a false alarm; it is not shown to be more than %s", a.Alarms, a.Trials, words.Percent(budget))
+	}
+	why := ""
+	if s.Alarm != nil {
+		why = fmt.Sprintf("; the latest, of %s at %s: %s", s.Alarm.Release, words.Clock(s.Alarm.At), s.Alarm.Why)
+	}
+	return block("verdicts %s are not to be relied on here: %d of %d placebos raised a false alarm, at least %s where policy %s allows %s%s",
+		sayComparison(s.Audit.Comparison), a.Alarms, a.Trials, words.Percent(a.Lower), s.Policy.Name, words.Percent(budget), why)
+}
+
+func sayComparison(c unship.Comparison) string {
+	if c == unship.ComparisonBefore {
+		return "by comparison with the past"
+	}
+	return "by comparison of instances"
+}
+
 // situationOf gathers what the gates look at.
 func (s *step) situationOf(in *incident, p rules.Policy) situation {
 	v := situation{
@@ -158,6 +188,7 @@ func (s *step) situationOf(in *incident, p rules.Policy) situation {
 	}
 	v.TargetGuilty = s.guilty(unship.ReleaseID{Service: in.Release.Service, Version: in.Target})
 	v.Running, v.Verifying = s.neighbours(in)
+	v.Audit, v.Alarm = s.audited(in)
 	for _, r := range s.state.Rollbacks {
 		if r.Service == in.Release.Service {
 			v.LastRollback = r.At
@@ -181,4 +212,19 @@ func (s *step) neighbours(in *incident) (running, verifying string) {
 		}
 	}
 	return running, verifying
+}
+
+// audited gives what placebos showed of an incident's comparison in its environment.
+func (s *step) audited(in *incident) (rate unship.AuditRate, latest *unship.PlaceboAlarm) {
+	for _, r := range s.state.Audit.Rates {
+		if r.Environment == in.Environment && r.Comparison == in.Comparison {
+			rate = r
+		}
+	}
+	for k, a := range s.state.Audit.Alarms { // newest first
+		if latest == nil && a.Release.Environment == in.Environment && a.Comparison == in.Comparison {
+			latest = &s.state.Audit.Alarms[k]
+		}
+	}
+	return rate, latest
 }

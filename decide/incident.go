@@ -26,25 +26,26 @@ const (
 type incident struct {
 	unship.Incident `json:"incident"`
 
-	Release     unship.ReleaseID `json:"release"` // the guilty one
-	Target      string           `json:"target"`  // the version to return to, "" if unknown
-	Probability float64          `json:"probability"`
-	LogE        float64          `json:"log_e"`
-	Wanted      bool             `json:"wanted,omitempty"` // all that changed may be wanted
-	Doubts      []string         `json:"doubts,omitempty"`
-	Cleared     string           `json:"cleared,omitempty"`     // why blame holds the release innocent, "" if it does not
-	Orders      int              `json:"orders"`                // how many were given
-	Planned     bool             `json:"planned,omitempty"`     // a plan was ordered
-	ApprovedBy  string           `json:"approved,omitempty"`    // who said: do it
-	RejectedBy  string           `json:"rejected,omitempty"`    // who said: do not
-	Rollback    string           `json:"rollback,omitempty"`    // decision of the rollback
-	Done        bool             `json:"done,omitempty"`        // the rollback was carried out
-	MitigatedAt time.Time        `json:"mitigated_at,omitzero"` // when the verification began
-	Undo        string           `json:"undo,omitempty"`        // decision of the undo
-	Undoing     *undo            `json:"undoing,omitempty"`     // asked for, not ordered yet
-	UndoneBy    string           `json:"undone_by,omitempty"`   // who asked for the undo that was ordered
-	Running     string           `json:"running,omitempty"`     // decision that is being carried out
-	Thrown      []thrown         `json:"thrown,omitempty"`      // since the detection, sorted by type and place
+	Release     unship.ReleaseID  `json:"release"` // the guilty one
+	Target      string            `json:"target"`  // the version to return to, "" if unknown
+	Comparison  unship.Comparison `json:"comparison"`
+	Probability float64           `json:"probability"`
+	LogE        float64           `json:"log_e"`
+	Wanted      bool              `json:"wanted,omitempty"` // all that changed may be wanted
+	Doubts      []string          `json:"doubts,omitempty"`
+	Cleared     string            `json:"cleared,omitempty"`     // why blame holds the release innocent, "" if it does not
+	Orders      int               `json:"orders"`                // how many were given
+	Planned     bool              `json:"planned,omitempty"`     // a plan was ordered
+	ApprovedBy  string            `json:"approved,omitempty"`    // who said: do it
+	RejectedBy  string            `json:"rejected,omitempty"`    // who said: do not
+	Rollback    string            `json:"rollback,omitempty"`    // decision of the rollback
+	Done        bool              `json:"done,omitempty"`        // the rollback was carried out
+	MitigatedAt time.Time         `json:"mitigated_at,omitzero"` // when the verification began
+	Undo        string            `json:"undo,omitempty"`        // decision of the undo
+	Undoing     *undo             `json:"undoing,omitempty"`     // asked for, not ordered yet
+	UndoneBy    string            `json:"undone_by,omitempty"`   // who asked for the undo that was ordered
+	Running     string            `json:"running,omitempty"`     // decision that is being carried out
+	Thrown      []thrown          `json:"thrown,omitempty"`      // since the detection, sorted by type and place
 }
 
 // undo is a wish to take a rollback back.
@@ -114,7 +115,7 @@ func onset(j unship.Judgement, at time.Time) time.Time {
 
 // weigh takes in how things stand now: what may stop a rollback, and the harm so far.
 func (in *incident) weigh(j unship.Judgement, b unship.Blame) {
-	in.Probability = probability(j, b)
+	in.Comparison, in.Probability = j.Comparison, probability(j, b)
 	in.LogE = max(in.LogE, finite(j.LogE))
 	in.Wanted = in.Wanted && (j.Verdict != unship.Regressed || onlyWanted(j)) // what was proven once stays so
 	in.Doubts = slices.Clone(j.Doubts)

@@ -20,7 +20,7 @@ const verifyTime = 30 * time.Minute
 const doubt = 0.001
 
 func (s *step) takeAssessment(a unship.Assessment) {
-	s.state.Outage = a.Outage
+	s.state.Outage, s.state.Audit = a.Outage, a.Audit
 	blame := map[string]unship.Blame{}
 	for _, b := range a.Blame {
 		blame[b.Environment] = b

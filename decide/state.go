@@ -25,6 +25,7 @@ type state struct {
 	Version   int                     `json:"version"`
 	At        time.Time               `json:"at"`
 	Outage    string                  `json:"outage,omitempty"`
+	Audit     unship.Audit            `json:"audit,omitzero"`
 	Incidents []*incident             `json:"incidents"` // by detection, then id
 	Releases  []*unship.ReleaseReport `json:"releases"`  // by first seen, then id
 	Rollbacks []rollback              `json:"rollbacks"` // oldest first

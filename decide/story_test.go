@@ -25,10 +25,11 @@ var update = flag.Bool("update", false, "rewrite the stories' expected output")
 // commands, a line of dashes, and what the engine says. All commands of one
 // time in one paragraph are one step. The commands:
 //
-//	policy MODE [cooldown=10m] [budget=3]
+//	policy MODE [cooldown=10m] [budget=3] [audit=0.01]
 //	TIME release SERVICE VERSION replaces PREVIOUS | returns from VERSION
 //	TIME judged SERVICE VERSION VERDICT [p=0.98] [failed=7] [wanted] [doubt=…] [cause=…] [innocent]
 //	TIME tick [outage=…]
+//	TIME audit COMPARISON trials=30 alarms=2 lower=0.02
 //	TIME outcome SERVICE plan|rollback|undo done|failed|unknown|skipped [irreversible]
 //	TIME recovery SERVICE VERSION recovered|not_recovered|unknown
 //	TIME answer SERVICE KIND WHO
@@ -174,6 +175,8 @@ func (s *story) policy(words []string) {
 			p.Cooldown, err = time.ParseDuration(value)
 		case "budget":
 			p.Budget.Rollbacks, err = strconv.Atoi(value)
+		case "audit":
+			p.Audit.Budget, err = strconv.ParseFloat(value, 64)
 		default:
 			s.t.Fatalf("unknown setting %q", w)
 		}
@@ -200,6 +203,8 @@ func (s *story) event(kind string, words []string) {
 		for _, w := range words {
 			s.in.Assessment.Outage = strings.TrimPrefix(w, "outage=")
 		}
+	case "audit":
+		s.audit(words)
 	case "outcome":
 		s.outcome(words)
 	case "recovery":
@@ -240,7 +245,7 @@ func releaseOf(service, version string) unship.ReleaseID {
 
 func (s *story) judged(words []string) {
 	r := releaseOf(words[0], words[1])
-	j := unship.Judgement{Release: r, At: s.in.At, Onset: s.in.At.Add(-20 * time.Second), Why: "as judged", LogE: 16, Threshold: 6.9, Probability: 0.98}
+	j := unship.Judgement{Release: r, Comparison: unship.ComparisonConcurrent, At: s.in.At, Onset: s.in.At.Add(-20 * time.Second), Why: "as judged", LogE: 16, Threshold: 6.9, Probability: 0.98}
 	s.must(j.Verdict.UnmarshalText([]byte(words[2])))
 	f := unship.Finding{
 		Release: r, Signal: unship.SignalErrorRatio, Operation: "POST /orders", Unit: "1",
@@ -274,6 +279,33 @@ func (s *story) judged(words []string) {
 	a := s.assessment()
 	a.Judgements = append(a.Judgements, j)
 	a.Blame = []unship.Blame{b}
+}
+
+func (s *story) audit(words []string) {
+	r := unship.AuditRate{Environment: "production"}
+	s.must(r.Comparison.UnmarshalText([]byte(words[0])))
+	for _, w := range words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		x, err := strconv.ParseFloat(value, 64)
+		s.must(err)
+		switch key {
+		case "trials":
+			r.Trials = uint64(x)
+		case "alarms":
+			r.Alarms = uint64(x)
+		case "lower":
+			r.Lower = x
+		default:
+			s.t.Fatalf("unknown setting %q", w)
+		}
+	}
+	a := s.assessment()
+	a.Audit.Rates = append(a.Audit.Rates, r)
+	if r.Alarms > 0 {
+		a.Audit.Alarms = append(a.Audit.Alarms, unship.PlaceboAlarm{
+			At: s.in.At, Release: releaseOf("cart", "1.0.0"), Comparison: r.Comparison, Instances: []string{"cart-1"}, Why: "shop/cart fails 9 % of requests",
+		})
+	}
 }
 
 func (s *story) outcome(words []string) {

@@ -28,6 +28,7 @@ type Policy struct {
 	Watch          time.Duration `yaml:"watch"`    // how long a release is watched after it was first seen
 	Cooldown       time.Duration `yaml:"cooldown"` // after a rollback of a service, before the next automatic one of it
 	Budget         Budget        `yaml:"budget"`
+	Audit          Audit         `yaml:"audit"`
 	Actions        []ActionSpec  `yaml:"actions"` // the rollback, in order; empty: nothing is configured to carry one out
 }
 
@@ -51,6 +52,15 @@ type Budget struct {
 	Per       time.Duration `yaml:"per"`
 }
 
+// Audit bounds how often placebo releases may be judged regressed before a
+// person is asked instead of an automatic rollback.
+type Audit struct {
+	// Budget is a probability per placebo, in the release's environment and of
+	// the comparison that judged it. It is exceeded when the lower confidence
+	// limit is above it; 1 never is.
+	Budget float64 `yaml:"budget"`
+}
+
 // ActionSpec configures one step of a rollback: the kind of the action and its
 // own settings, which that action decodes and validates.
 type ActionSpec struct {
@@ -71,6 +81,7 @@ func Default(mode unship.Mode) Policy {
 		Watch:          30 * time.Minute,
 		Cooldown:       10 * time.Minute,
 		Budget:         Budget{Rollbacks: 10, Per: 24 * time.Hour},
+		Audit:          Audit{Budget: 0.01},
 	}
 }
 

@@ -51,6 +51,9 @@ func (p Policy) validate(wrong Wrong) {
 	if p.Budget.Per <= 0 {
 		wrong("budget.per", "is %v; want a time above 0s", p.Budget.Per)
 	}
+	if !(p.Audit.Budget >= 0 && p.Audit.Budget <= 1) {
+		wrong("audit.budget", "is %v; want a probability from 0 to 1 (1: false alarms are never too many)", p.Audit.Budget)
+	}
 	p.Match.validate(wrong)
 	p.validateActions(wrong)
 }

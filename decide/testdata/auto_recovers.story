@@ -24,6 +24,7 @@ running        pass   no other rollback is running in this environment
 verifying      pass   no other rollback waits to be verified in this environment
 cooldown       pass   shop/ledger was not rolled back lately
 budget         pass   0 of 10 automatic rollbacks in 24 h were made
+audit          pass   no placebo has been judged yet that would tell of false alarms
 
 # Nothing is ordered twice; the harm is counted on.
 

@@ -103,3 +103,4 @@ running        pass   no other rollback is running in this environment
 verifying      pass   no other rollback waits to be verified in this environment
 cooldown       pass   shop/mail was not rolled back lately
 budget         block  policy default allows 2 automatic rollbacks in 24 h, and 2 were made
+audit          pass   no placebo has been judged yet that would tell of false alarms

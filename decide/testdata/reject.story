@@ -33,6 +33,7 @@ running        pass   no other rollback is running in this environment
 verifying      pass   no other rollback waits to be verified in this environment
 cooldown       pass   shop/ledger was not rolled back lately
 budget         pass   0 of 10 automatic rollbacks in 24 h were made
+audit          pass   no placebo has been judged yet that would tell of false alarms
 12:00:00 shop/ledger 1.1.0 began to serve, replacing 1.0.0
 12:00:40 estimated onset
 12:01:00 detected: shop/ledger 1.1.0 fails 6.1 % of POST /orders (0.2 % before)

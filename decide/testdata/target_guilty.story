@@ -32,3 +32,4 @@ running        pass   no other rollback is running in this environment
 verifying      pass   no other rollback waits to be verified in this environment
 cooldown       pass   the last rollback of shop/ledger was at 12:01:00 UTC
 budget         pass   1 of 10 automatic rollbacks in 24 h were made
+audit          pass   no placebo has been judged yet that would tell of false alarms
