@@ -61,8 +61,9 @@ type Damage struct {
 
 // Log is a write-ahead log.
 type Log struct {
-	dir  string
-	opts Options
+	dir   string
+	opts  Options
+	rooms sync.Pool // of *[]byte, for records
 
 	mu     sync.Mutex
 	closed []segment // oldest first
@@ -120,10 +121,16 @@ func Open(dir string, opts Options) (*Log, error) {
 // the end of the process. Every error is worth trying again later: the disk is
 // full, or the log is; nothing of the request was kept.
 func (l *Log) Append(signal, encoding string, body []byte) error {
-	record, err := encode(signal, encoding, body)
+	room, ok := l.rooms.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	defer l.rooms.Put(room)
+	record, err := encode(*room, signal, encoding, body)
 	if err != nil {
 		return fmt.Errorf("append to write-ahead log: %w", err)
 	}
+	*room = record
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.done {

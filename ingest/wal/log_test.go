@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -397,5 +398,21 @@ func BenchmarkAppend(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Telemetry repeats itself: kept compressed, the log holds more of it. What does not, stays as it is.
+func TestBodiesTakeLessRoomThanTheyHave(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, wal.Options{})
+	noise := make([]byte, 4<<10)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	want := []string{strings.Repeat("service.name=web ", 1000), "short", string(noise), strings.Repeat("service.name=web ", 10)}
+	add(t, l, want...)
+	if size := l.Size(); size > 7<<10 {
+		t.Errorf("%d bytes for what can be kept in 5 KiB or so", size)
+	}
+	if diff := cmp.Diff(want, replay(t, open(t, dir, wal.Options{}))); diff != "" {
+		t.Error(diff)
 	}
 }
