@@ -1,13 +1,12 @@
 package otlp
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -31,38 +30,35 @@ type inflaters struct {
 }
 
 func newInflaters(make func() inflater) *inflaters {
-	return &inflaters{pool: sync.Pool{New: func() any {
-		return &pooled{inflater: make(), buffer: bufio.NewReaderSize(nil, 64<<10)}
-	}}}
+	return &inflaters{pool: sync.Pool{New: func() any { return &pooled{inflater: make()} }}}
 }
 
-func gzipInflaters() *inflaters {
-	return newInflaters(func() inflater { return new(gzip.Reader) })
-}
-
-func zstdInflaters() *inflaters {
-	return newInflaters(func() inflater {
+var inflatersOf = map[string]*inflaters{
+	"gzip": newInflaters(func() inflater { return new(gzip.Reader) }),
+	"zstd": newInflaters(func() inflater {
 		// One goroutine: none is left behind when the pool drops a reader.
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			panic(err) // only for options that do not exist
 		}
 		return d
-	})
+	}),
 }
 
-// pooled reads through a buffer: inflating byte by byte is slow.
+// pooled reads a message that is there as a whole: from a bytes.Reader inflaters read
+// without a buffer between.
 type pooled struct {
 	inflater
-	buffer *bufio.Reader
-	from   *inflaters
+	whole bytes.Reader
+	input *[]byte // that whole reads, if it is to be put back
+	from  *inflaters
 }
 
-func (i *inflaters) open(r io.Reader) (*pooled, error) {
+func (i *inflaters) open(message []byte) (*pooled, error) {
 	p := i.pool.Get().(*pooled)
 	p.from = i
-	p.buffer.Reset(r)
-	if err := p.Reset(p.buffer); err != nil {
+	p.whole.Reset(message)
+	if err := p.Reset(&p.whole); err != nil {
 		p.Close()
 		return nil, err
 	}
@@ -71,44 +67,33 @@ func (i *inflaters) open(r io.Reader) (*pooled, error) {
 
 // Close gives the reader back.
 func (p *pooled) Close() error {
-	p.buffer.Reset(nil)
+	p.whole.Reset(nil)
+	if p.input != nil {
+		shared.Put(p.input)
+		p.input = nil
+	}
 	p.from.pool.Put(p)
 	return nil
 }
 
-// inflate reads a request's body. Neither the compressed nor the plain form may
-// be larger than a message may be.
-func (s *Server) inflate(body io.Reader, compression string) ([]byte, error) {
-	limit := s.opt.MaxMessageBytes
-	r := body
-	switch c := strings.ToLower(strings.TrimSpace(compression)); c {
-	case "", "identity":
-	case "gzip", "zstd":
-		p, err := s.inflaters[c].open(body)
-		if err != nil {
-			return nil, badBody(err)
-		}
-		defer p.Close()
-		r = p
-	default:
-		return nil, httpError{http.StatusUnsupportedMediaType, fmt.Errorf("content encoding %q: want gzip, zstd or none", compression)}
+// inflate reads a compressed message into a buffer, which the caller puts back;
+// errTooLarge says that it would have more than limit bytes.
+func (i *inflaters) inflate(message []byte, limit int) (*[]byte, error) {
+	p, err := i.open(message)
+	if err != nil {
+		return nil, err
 	}
-	var plain bytes.Buffer
-	if _, err := plain.ReadFrom(io.LimitReader(r, int64(limit)+1)); err != nil {
-		return nil, badBody(err)
+	defer p.Close()
+	plain, err := shared.readAll(p, 8*len(message), limit)
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = errTooLarge
 	}
-	if plain.Len() > limit {
-		return nil, httpError{http.StatusRequestEntityTooLarge, fmt.Errorf("request is larger than %d bytes uncompressed; send smaller batches", limit)}
-	}
-	return plain.Bytes(), nil
+	return plain, err
 }
 
-func badBody(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return httpError{http.StatusRequestEntityTooLarge, fmt.Errorf("read body: %w", err)}
-	}
-	return httpError{http.StatusBadRequest, fmt.Errorf("read body: %w", err)}
+// tooLarge is the message of an error over a body beyond the limit.
+func tooLarge(limit int) error {
+	return fmt.Errorf("request is larger than %d bytes uncompressed; send smaller batches", limit)
 }
 
 // grpcCompressors are what gRPC calls by name. Its registry is global and must
@@ -116,26 +101,70 @@ func badBody(err error) error {
 var _ = registerCompressors()
 
 func registerCompressors() struct{} {
-	encoding.RegisterCompressor(&compressor{
-		name:      "gzip",
-		inflaters: gzipInflaters(),
-		deflate:   encoding.GetCompressor("gzip").Compress,
-	})
+	encoding.RegisterCompressor(&compressor{name: "gzip", deflate: encoding.GetCompressor("gzip").Compress})
 	z := &zstdWriters{}
-	encoding.RegisterCompressor(&compressor{name: "zstd", inflaters: zstdInflaters(), deflate: z.open})
+	encoding.RegisterCompressor(&compressor{name: "zstd", deflate: z.open})
 	return struct{}{}
 }
 
 // compressor compresses gRPC messages. gRPC itself bounds what it inflates.
 type compressor struct {
-	name      string
-	inflaters *inflaters
-	deflate   func(io.Writer) (io.WriteCloser, error)
+	name    string
+	deflate func(io.Writer) (io.WriteCloser, error)
 }
 
 func (c *compressor) Name() string                                 { return c.name }
 func (c *compressor) Compress(w io.Writer) (io.WriteCloser, error) { return c.deflate(w) }
-func (c *compressor) Decompress(r io.Reader) (io.Reader, error)    { return c.inflaters.open(r) }
+
+func (c *compressor) Decompress(r io.Reader) (io.Reader, error) {
+	message, err := shared.readAll(r, lengthOf(r), math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
+	p, err := inflatersOf[c.name].open(*message)
+	if err != nil {
+		shared.Put(message)
+		return nil, err
+	}
+	p.input = message
+	return p, nil
+}
+
+// lengthOf tells how much there is to read, where the reader knows.
+func lengthOf(r io.Reader) int {
+	if l, ok := r.(interface{ Remaining() int }); ok {
+		return l.Remaining()
+	}
+	return 0
+}
+
+// gzipMark begins a gRPC message that is still compressed. As protobuf it would be a
+// field without a number: no message begins so.
+const gzipMark = "\x07gzip"
+
+// keptGzip leaves gzip messages to the receiver: it inflates them as a whole, into a
+// buffer that is used again, and the journal keeps them as they came.
+type keptGzip struct{}
+
+func (keptGzip) Type() string { return "gzip" }
+
+func (keptGzip) Do(r io.Reader) ([]byte, error) {
+	message := make([]byte, len(gzipMark), len(gzipMark)+max(lengthOf(r), 512))
+	copy(message, gzipMark)
+	for {
+		n, err := r.Read(message[len(message):cap(message)])
+		message = message[:len(message)+n]
+		if errors.Is(err, io.EOF) {
+			return message, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(message) == cap(message) {
+			message = slices.Grow(message, len(message))
+		}
+	}
+}
 
 // zstdWriters pools zstd encoders.
 type zstdWriters struct{ pool sync.Pool }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,30 +32,61 @@ type exporter struct {
 	consumer Consumer
 	journal  Journal
 	log      *slog.Logger
+	limit    int // bytes of an uncompressed request
 	closing  atomic.Bool
 }
 
-// export consumes a request and gives the answer in the same encoding. The
-// journal comes after the consumer, so that nothing is written that was not
-// taken, and before the answer, so that nothing answered is forgotten.
-// Errors carry a gRPC status.
-func (e *exporter) export(signal Signal, encoding Encoding, body []byte) ([]byte, error) {
+// export consumes a request, whose body is compressed as its sender says, and gives the
+// answer in the same encoding. The journal comes after the consumer, so that nothing is
+// written that was not taken, and before the answer, so that nothing answered is
+// forgotten. Errors carry a gRPC status.
+func (e *exporter) export(signal Signal, encoding Encoding, compression string, body []byte) ([]byte, error) {
 	if e.closing.Load() {
 		return nil, retryable(codes.Unavailable, "shutting down; send again")
 	}
-	answer, err := consume(signal, encoding, body, e.consumer)
+	plain := body
+	if compression != "" {
+		p, err := inflatersOf[compression].inflate(body, e.limit)
+		if err != nil {
+			return nil, e.unreadable(compression, err)
+		}
+		defer shared.Put(p)
+		plain = *p
+	}
+	answer, err := consume(signal, encoding, plain, e.consumer)
 	if err != nil {
 		return nil, e.status(signal, err)
 	}
 	if e.journal == nil {
 		return answer, nil
 	}
-	if err := e.journal.Append(signal, encoding, body); err != nil {
+	kept := encoding
+	if compression == "gzip" && encoding == Protobuf {
+		kept, plain = ProtobufGzip, body
+	}
+	if err := e.journal.Append(signal, kept, plain); err != nil {
 		e.log.Error("write request to journal; the sender is told to send it again", "signal", signal, "err", err)
 		return nil, retryable(codes.Unavailable, "the request could not be made durable; send again")
 	}
 	return answer, nil
 }
+
+// unreadable is the answer to a body that cannot be inflated. It never will be.
+func (e *exporter) unreadable(compression string, err error) error {
+	if errors.Is(err, errTooLarge) {
+		return finalError{status.New(codes.ResourceExhausted, tooLarge(e.limit).Error()), err}
+	}
+	return finalError{status.New(codes.InvalidArgument, printable(fmt.Sprintf("inflate %s: %v", compression, err))), err}
+}
+
+// finalError is an error with a status of its own.
+type finalError struct {
+	status *status.Status
+	error
+}
+
+func (e finalError) GRPCStatus() *status.Status { return e.status }
+func (e finalError) Unwrap() error              { return e.error }
 
 func (e *exporter) status(signal Signal, err error) error {
 	switch {
@@ -87,6 +119,14 @@ func retryable(code codes.Code, message string) error {
 // Replay consumes a request that a journal gives back. Records that were refused
 // the first time are refused again, in silence.
 func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) error {
+	if encoding == ProtobufGzip {
+		p, err := inflatersOf["gzip"].inflate(body, math.MaxInt32) // it was taken once: it is not too large
+		if err != nil {
+			return fmt.Errorf("replay %s from journal: %w", signal, err)
+		}
+		defer shared.Put(p)
+		encoding, body = Protobuf, *p
+	}
 	if _, err := consume(signal, encoding, body, consumer); err != nil {
 		return fmt.Errorf("replay %s from journal: %w", signal, err)
 	}
@@ -142,16 +182,26 @@ func newExchange(signal Signal, to Consumer) (x exchange, ok bool) {
 
 // consume decodes a request, hands it over, and encodes the response.
 func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte, error) {
-	x, ok := newExchange(signal, to)
-	if !ok {
+	var refused ingest.Refusal
+	var err error
+	fast := signal == Traces && encoding == Protobuf
+	x, known := exchange{}, fast
+	if fast { // the consumer reads it by itself
+		refused, err = to.TracesProto(body)
+	} else if x, known = newExchange(signal, to); known {
+		refused, err = x.consume(encoding, body)
+	}
+	switch {
+	case !known:
 		return nil, fmt.Errorf("%w: signal %d is unknown", errMalformed, signal)
-	}
-	refused, err := x.consume(signal, encoding, body, to)
-	if errors.Is(err, errMalformed) || errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+	case errors.Is(err, errMalformed), errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrTooDeep):
 		return nil, fmt.Errorf("%w: %s as %s: %w", errMalformed, signal, encoding, err)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	case refused.Count == 0 && encoding == Protobuf:
+		return nil, nil // an empty message
+	case fast:
+		x, _ = newExchange(signal, to)
 	}
 	if refused.Count > 0 {
 		x.reject(refused)
@@ -162,11 +212,7 @@ func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte
 	return x.response.MarshalProto()
 }
 
-// consume hands the request over: as it is where the consumer reads it by itself.
-func (x exchange) consume(signal Signal, encoding Encoding, body []byte, to Consumer) (ingest.Refusal, error) {
-	if signal == Traces && encoding == Protobuf {
-		return to.TracesProto(body)
-	}
+func (x exchange) consume(encoding Encoding, body []byte) (ingest.Refusal, error) {
 	if err := x.decode(encoding, body); err != nil {
 		return ingest.Refusal{}, fmt.Errorf("%w: %w", errMalformed, err)
 	}
@@ -200,7 +246,7 @@ func (x exchange) decode(encoding Encoding, body []byte) (err error) {
 func (s Signal) String() string { return name(s, "traces", "metrics", "logs") }
 
 // String is the encoding's name.
-func (e Encoding) String() string { return name(e, "protobuf", "JSON") }
+func (e Encoding) String() string { return name(e, "protobuf", "JSON", "protobuf in gzip") }
 
 func name[T ~uint8](n T, names ...string) string {
 	if n >= 1 && int(n) <= len(names) {

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec that rawCodec falls back to
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
@@ -27,6 +29,11 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.MaxConcurrentStreams(256),
 		grpc.ConnectionTimeout(20 * time.Second),
 		grpc.InTapHandle(s.admit),
+		experimental.BufferPool(&shared),
+		grpc.RPCDecompressor(keptGzip{}), //nolint:staticcheck // SA1019: what came instead cannot leave a message compressed; kept through gRPC 1.x
+		grpc.InitialWindowSize(1 << 20),
+		grpc.InitialConnWindowSize(4 << 20),
+		grpc.ReadBufferSize(128 << 10),
 	}
 	if s.opt.TLS != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.opt.TLS)))
@@ -62,7 +69,11 @@ func (s *Server) exportGRPC(signal Signal, decode func(any) error) (any, error) 
 		return nil, err
 	}
 	defer in.free()
-	out, err := s.exporter.export(signal, Protobuf, in.bytes())
+	body, compression := in.bytes(), ""
+	if rest, ok := bytes.CutPrefix(body, []byte(gzipMark)); ok {
+		body, compression = rest, "gzip"
+	}
+	out, err := s.exporter.export(signal, Protobuf, compression, body)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +131,7 @@ func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 
 func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if m, ok := v.(*rawMessage); ok {
-		m.received = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		m.received = data.MaterializeToBuffer(&shared)
 		return nil
 	}
 	codec := encoding.GetCodecV2("proto")

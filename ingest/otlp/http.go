@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -47,7 +48,6 @@ type httpError struct {
 func (e httpError) Error() string { return e.err.Error() }
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, signal Signal) {
-	r.Body = http.MaxBytesReader(w, r.Body, int64(s.opt.MaxMessageBytes))
 	encoding, answer, err := s.exportHTTP(r, signal)
 	if err != nil {
 		s.answerError(w, encoding, err)
@@ -69,15 +69,45 @@ func (s *Server) exportHTTP(r *http.Request, signal Signal) (Encoding, []byte, e
 	if err != nil {
 		return Protobuf, nil, httpError{http.StatusUnsupportedMediaType, err}
 	}
-	body, err := s.inflate(r.Body, r.Header.Get("Content-Encoding"))
+	body, compression, err := s.readBody(r)
 	if err != nil {
 		return encoding, nil, err
 	}
-	answer, err := s.exporter.export(signal, encoding, body)
+	defer shared.Put(body)
+	answer, err := s.exporter.export(signal, encoding, compression, *body)
 	return encoding, answer, err
 }
 
+// readBody reads a body as it came, into a buffer that the caller puts back. Neither the
+// compressed nor the plain form may be larger than a message may be.
+func (s *Server) readBody(r *http.Request) (body *[]byte, compression string, err error) {
+	compression = strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	switch compression {
+	case "", "identity":
+		compression = ""
+	case "gzip", "zstd":
+	default:
+		return nil, "", httpError{http.StatusUnsupportedMediaType, fmt.Errorf("content encoding %q: want gzip, zstd or none", compression)}
+	}
+	limit := s.opt.MaxMessageBytes
+	if r.ContentLength > int64(limit) {
+		return nil, "", httpError{http.StatusRequestEntityTooLarge, tooLarge(limit)}
+	}
+	const believed = 1 << 20 // of what a sender says that it will send
+	body, err = shared.readAll(r.Body, int(min(max(r.ContentLength, 0), believed)), limit)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, "", httpError{http.StatusRequestEntityTooLarge, tooLarge(limit)}
+	case err != nil:
+		return nil, "", httpError{http.StatusBadRequest, fmt.Errorf("read body: %w", err)}
+	}
+	return body, compression, nil
+}
+
 func encodingOf(contentType string) (Encoding, error) {
+	if contentType == "application/x-protobuf" {
+		return Protobuf, nil
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err == nil && media == "application/x-protobuf":
@@ -99,6 +129,9 @@ func contentType(e Encoding) string {
 func (s *Server) answerError(w http.ResponseWriter, encoding Encoding, err error) {
 	st := status.Convert(err)
 	code := httpCode(st.Code())
+	if errors.Is(err, errTooLarge) {
+		code = http.StatusRequestEntityTooLarge
+	}
 	var own httpError
 	if errors.As(err, &own) {
 		code, st = own.code, status.New(codeOf(own.code), printable(own.Error()))

@@ -60,10 +60,12 @@ type Encoding uint8
 const (
 	Protobuf Encoding = iota + 1
 	JSON
+	ProtobufGzip // only in journals: a body that stayed as it came
 )
 
 // Journal keeps requests that are answered but not yet part of a closed tick.
-// Append is called before the answer; body is uncompressed and must not be kept.
+// Append is called before the answer; body must not be kept. What [Replay] is given later
+// are the same three.
 type Journal interface {
 	Append(signal Signal, encoding Encoding, body []byte) error
 }
@@ -107,8 +109,6 @@ type Server struct {
 	tokens   tokens
 	grpc     *grpc.Server
 	http     *http.Server
-
-	inflaters map[string]*inflaters // of HTTP bodies, by content encoding
 }
 
 // New makes a Server.
@@ -121,10 +121,8 @@ func New(opt Options, consumer Consumer) (*Server, error) {
 	}
 	s := &Server{
 		opt:      opt,
-		exporter: exporter{consumer: consumer, journal: opt.Journal, log: opt.Logger},
+		exporter: exporter{consumer: consumer, journal: opt.Journal, log: opt.Logger, limit: opt.MaxMessageBytes},
 		tokens:   hashTokens(opt.Tokens),
-
-		inflaters: map[string]*inflaters{"gzip": gzipInflaters(), "zstd": zstdInflaters()},
 	}
 	s.grpc = s.newGRPC()
 	s.http = s.newHTTP()
