@@ -80,6 +80,7 @@ type Detector struct {
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
 	now      int32                      // the latest window; 0: none
 	swept    int32
+	gaps     []int32 // windows between the latest ticks
 }
 
 // New makes a Detector that has seen nothing.

@@ -211,13 +211,30 @@ const (
 	outageShare     = .5 // of the instances that report in every window
 )
 
+// rhythms is how many pauses between ticks tell the usual one.
+const rhythms = 9
+
+// silence says that nothing was heard for longer than usual, after so many
+// windows. Where all telemetry is metrics, it comes once in an export interval:
+// pauses that come twice in the latest ones are usual.
+func (d *Detector) silence(gap int32) bool {
+	pauses, usual := slices.Sorted(slices.Values(d.gaps)), int32(1)
+	if n := len(pauses); n > 1 {
+		usual = pauses[n-2]
+	}
+	if d.gaps = append(d.gaps, gap); len(d.gaps) > rhythms {
+		d.gaps = slices.Delete(d.gaps, 0, 1)
+	}
+	return gap > max(outageSilence, 2*usual)
+}
+
 // outage says that telemetry as a whole broke down: much that reported in each
 // of the last windows is silent at once, in more than one service.
 func (d *Detector) outage(tick *unship.Tick, t int32) string {
 	if d.now == 0 {
 		return ""
 	}
-	if t-d.now > outageSilence {
+	if d.silence(t - d.now) {
 		return fmt.Sprintf("nothing was heard from %s to %s", d.time(d.now+1).UTC().Format(time.TimeOnly), tick.Start.UTC().Format(time.TimeOnly))
 	}
 	heard := map[unship.ReleaseID]map[string]bool{}
