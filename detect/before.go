@@ -217,8 +217,11 @@ func drift(s *signal, load float64) float64 {
 }
 
 func (s *shiftStream) drift(load float64) float64 {
-	if s.flow != nil {
+	switch {
+	case s.flow != nil:
 		return s.flow.sd
+	case s.points != nil:
+		return pointDrift
 	}
 	return drift(s.signal, load)
 }
@@ -243,7 +246,8 @@ type shiftStream struct {
 	units    []int
 	slice    string
 	strata   []stratum
-	flow     *flow     // of throughput
+	flow     *flow // of throughput
+	points   *pointShift
 	crossing *crossing // instead of a shift: a comparison with other callers
 	event    int       // index of the event that it is about and 1; 0: none
 	fresh    bool      // the event is one that first came after the release began

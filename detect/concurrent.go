@@ -43,6 +43,7 @@ type stream struct {
 	near      []neighbour // of what neighbours see; nil of what the instances do
 	loss      *loss       // of lost calls
 	mix       *mix        // of an operation's share of the traffic
+	points    *pointLook  // of points that something else has summed up
 	slice     string      // "key=value" of the only requests that count
 	level     *level      // of a metric that it is about; nil: none, and divisions are its evidence
 	event     int         // index of the event that it is about and 1; 0: none
@@ -115,6 +116,7 @@ type comparison struct {
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
 	mixes     []*stream // those of them that are about throughput
+	points    []*stream // those of them that are about points
 	sources   []*source // in the order in which they are read
 	events    *eventTest
 	levels    *levelTest
@@ -253,6 +255,7 @@ func (c *comparison) step(t int32) {
 		c.hear(s, t)
 	}
 	c.stepMixes(t)
+	c.stepPoints(t)
 	if c.events != nil {
 		c.showing(t)
 	}
@@ -397,6 +400,11 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		}
 		if s.event > 0 {
 			again.addEvent(&x)
+			continue
+		}
+		if s.points != nil {
+			x.opt = x.divisions[0].opt
+			again.addPointStream(&x)
 			continue
 		}
 		again.add(&x)

@@ -51,6 +51,7 @@ type evidence struct {
 	lost   bool  // of lost calls
 	mix    *mix  // of an operation's share of the traffic
 	flow   *flow // of the same, compared with the past
+	points *pointLook
 	level  *level
 	single bool
 	again  bool // another stream looks at the same requests and is told of
@@ -92,7 +93,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 		return e
 	}
 	e := evidence{
-		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, mix: s.mix, slice: s.slice, strata: d.strata,
+		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, mix: s.mix, points: s.points, slice: s.slice, strata: d.strata,
 		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
@@ -108,6 +109,9 @@ func (w *watch) pastEvidence(s *shiftStream) evidence {
 	e := evidence{
 		signal: s.signal, units: s.units, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
 		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: s.drift(0), flow: s.flow,
+	}
+	if s.points != nil {
+		e.points = s.points.pointLook
 	}
 	if c := s.crossing; c != nil {
 		e.near, e.logE, e.totals = c.near, c.proc.LogE(), c.totals
@@ -164,6 +168,9 @@ func (e *evidence) rates() (baseline, candidate float64, n unship.Samples) {
 func (w *watch) since(e *evidence, t int32) []tally {
 	if e.cal == nil || e.event > 0 || w.switched != 0 || e.onset <= w.begin+settleWindows {
 		return e.totals
+	}
+	if e.points != nil {
+		return w.conc.pointsSince(e.points, max(e.onset, t-maxKept), t)
 	}
 	if e.mix != nil {
 		return w.conc.mixSince(e.mix, max(e.onset, t-maxKept), t)
@@ -248,6 +255,10 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
 		Name: w.name(e), Verdict: w.verdictOf(e),
 	}
+	if e.points != nil && w.lone(e.points) {
+		f.Ambiguous = true
+		f.Warnings = append(f.Warnings, "it rests on one instance, which may be slow by itself")
+	}
 	if e.event > 0 {
 		f.Example = w.svc.events[e.event-1].example
 	}
@@ -277,6 +288,8 @@ func (w *watch) name(e *evidence) string {
 		return w.svc.metrics[e.level.metric].title()
 	case e.event > 0:
 		return w.svc.events[e.event-1].name
+	case e.points != nil:
+		return e.points.title(w.svc)
 	case e.signal.calls:
 		return e.signal.what
 	}
@@ -437,6 +450,8 @@ func (w *watch) words(f *unship.Finding) string {
 	for _, e := range w.streams() {
 		if same := e.signal.kind == f.Signal && w.name(&e) == f.Name; same && e.event > 0 {
 			return w.sayEvent(f, &e)
+		} else if same && e.points != nil {
+			return w.sayPoints(f, e.points)
 		} else if same && e.level != nil && e.logE == f.LogE {
 			return w.sayLevel(f, e.level)
 		}
@@ -455,7 +470,7 @@ func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
 		for _, f := range findings {
 			found = found || f.Verdict == unship.Regressed && f.Signal == e.signal.kind
 		}
-		if !found || e.single {
+		if !found || e.single || e.points != nil { // how many requests points are of is not known
 			continue
 		}
 		b, c, n := e.rates()

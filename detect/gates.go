@@ -82,7 +82,7 @@ func (w *watch) worst(out map[*instance]bool, t int32) []*instance {
 		if out[i] {
 			continue
 		}
-		seen := false
+		seen := w.svc.ops == 0 && i.last >= w.begin // where metrics and records are all there is
 		for u := range i.units {
 			for k := range i.units[u] {
 				c := &i.units[u][k]

@@ -168,6 +168,8 @@ func (w *watch) timed() bool {
 func (w *watch) waiting(j *unship.Judgement) string {
 	seen := fmt.Sprintf("only %d requests on the new version so far", w.samples.Candidate)
 	switch {
+	case w.samples.Candidate == 0 && w.svc.ops == 0 && len(w.candidates()) > 0:
+		return "the new version serves, but nothing tells of how many requests; " + w.sayPointless(j)
 	case w.samples.Candidate == 0:
 		return "no requests on the new version so far"
 	case j.Comparison == unship.ComparisonNone && w.baseline == "":

@@ -121,6 +121,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	}
 	c.addEvents(w, h, d.opt.Window)
 	c.addLevels(d, w, h)
+	c.addPoints(d, w, h)
 	return c
 }
 

@@ -43,6 +43,10 @@ func (l *level) why(m *metric) string {
 		return "it is not known whether more or less of it is worse"
 	case l.trend && l.soon > trendSoon:
 		return "there is time: it is for people to look into"
+	case !l.few && l.candidates < 2:
+		return "it rests on one instance, which may be ill by itself"
+	case !l.few && l.idle:
+		return "how much each instance had to do is not known"
 	}
 	return "too few instances are known for their usual spread to be sure"
 }

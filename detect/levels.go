@@ -14,7 +14,7 @@ import (
 // for as long as they live, so its every block says the same again: instances,
 // not points, are what there are many of.
 const (
-	weightLevels    = .04 // share of a release's evidence: levels …
+	weightLevels    = .02 // share of a release's evidence: levels …
 	weightTrends    = .01 // … and trends
 	maxLevels       = 32  // metrics with a stream of a release each
 	levelAge        = 4 * time.Minute
@@ -39,6 +39,7 @@ type levelTest struct {
 	begin   int32 // block
 	blocks  float64
 	length  int32 // windows of a block
+	idle    bool  // no requests were counted in the present block: what instances had to do is unknown
 	streams []*stream
 }
 
@@ -55,7 +56,8 @@ type level struct {
 	baseline   float64
 	se, nu     float64 // of the candidate's level or trend, as compared
 	since      int32
-	shown      bool // too few references to act, or of unknown direction
+	shown      bool // it does not act: see why
+	few, idle  bool // too few references; no requests were counted
 	candidates int
 	references int
 	soon       time.Duration // until what it measures is full, or twice as large
@@ -72,7 +74,7 @@ func (c *comparison) addLevels(d *Detector, w *watch, h history) {
 		if m.last < h.from || !c.svc.has(k, w.baseline) {
 			continue
 		}
-		if !m.limit && (m.worse != 0 || m.kind != unship.MetricCount) {
+		if !m.limit && m.class == pointNone && (m.worse != 0 || m.kind != unship.MetricCount) {
 			level = append(level, k)
 		}
 		if m.grows {
@@ -181,11 +183,12 @@ func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
 		}
 	}
 	estate, references := c.levels.det.spreadOf(c.svc, m, block)
-	l.shown = references < actReferences
+	l.few, l.idle = references < actReferences, c.levels.idle
+	l.shown = l.few || l.idle || len(u) < 2
 	tolerated, least := m.tolerances()
 	s := math.Max(math.Max(deviation(v), estate), least)
 	l.nu = tailDF
-	if l.shown {
+	if l.few {
 		l.nu = math.Min(tailDF, float64(len(v)-1))
 	}
 	l.se = s * math.Sqrt(1/float64(len(u))+1/float64(len(v)))
@@ -288,7 +291,8 @@ func (c *comparison) alike(block int32) (load, mix bool) {
 			sums[side-1][len(c.svc.units)+u] += i.slices[u].requests(from, to)
 		}
 	}
-	load = k[0] > 0 && k[1] > 0 && math.Abs(math.Log((n[0]+1)/k[0])-math.Log((n[1]+1)/k[1])) <= sameLoad
+	c.levels.idle = n[0]+n[1] == 0
+	load = k[0] > 0 && k[1] > 0 && (c.levels.idle || math.Abs(math.Log((n[0]+1)/k[0])-math.Log((n[1]+1)/k[1])) <= sameLoad)
 	if n[0] == 0 || n[1] == 0 {
 		return load, c.svc.ops == 0
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type metric struct {
 	limit bool // the most that another metric may reach: no level by itself
 	grows bool // what it measures may fill up: memory, descriptors, queues
 	last  int32
+	class pointClass
 }
 
 type metricKey struct{ name, attributes string }
@@ -55,9 +57,10 @@ var (
 		miss misses abort aborted conflict conflicts deadlock deadlocks blocked lost`)
 	harmful = words(`latency duration delay lag queue queued pending wait waiting waits backlog depth usage used utilization memory cpu gc pause
 		heap rss threads thread goroutine goroutines descriptors fds leak leaks`)
-	fillsUp = words("memory heap rss set threads thread goroutine goroutines descriptors fds queue backlog connections lag used usage")
-	limits  = words("limit capacity max quota requested")
-	shares  = words("ratio rate percent percentage share success availability hit")
+	fillsUp  = words("memory heap rss set threads thread goroutine goroutines descriptors fds queue backlog connections lag used usage")
+	utilized = words("utilization utilisation") // of a limit
+	limits   = words("limit capacity max quota requested")
+	shares   = words("ratio rate percent percentage share success availability hit")
 )
 
 func words(s string) map[string]bool {
@@ -74,7 +77,7 @@ func newMetric(p *unship.Metric) *metric {
 	tokens := nameWords(p.Name + " " + p.Attributes)
 	is := func(w map[string]bool) bool { return slices.ContainsFunc(tokens, func(t string) bool { return w[t] }) }
 	switch {
-	case is(limits):
+	case is(limits) && !is(utilized):
 		m.limit = true
 	case is(moreIsWorse):
 		m.worse = 1
@@ -87,6 +90,7 @@ func newMetric(p *unship.Metric) *metric {
 		m.scale = scaleShare
 	}
 	m.grows = p.Kind == unship.MetricGauge && m.worse > 0 && m.scale == scaleLog && is(fillsUp) && !is(words("cpu utilization"))
+	m.class = m.points()
 	return m
 }
 
@@ -147,6 +151,7 @@ func (b *gaugeBlock) floor() float64 {
 // gauge is an instance's series of one metric.
 type gauge struct {
 	blocks []gaugeBlock
+	points []point // of what is compared point by point
 	last   float64
 	seen   bool
 }
@@ -166,6 +171,8 @@ func (g *gauge) forget(from int32) {
 		k++
 	}
 	g.blocks = append(g.blocks[:0], g.blocks[k:]...)
+	k = sort.Search(len(g.points), func(k int) bool { return g.points[k].at >= from })
+	g.points = append(g.points[:0], g.points[k:]...)
 }
 
 // metric gives the index of a metric; −1 beyond the bound. A place whose metric
@@ -216,6 +223,9 @@ func (s *service) readMetrics(i *instance, w *unship.Window, t, block int32) {
 			g.blocks = append(g.blocks, gaugeBlock{at: block})
 		}
 		g.blocks[len(g.blocks)-1].add(p.Value, t)
+		if m.class != pointNone {
+			g.points = append(g.points, point{t, p.Value})
+		}
 	}
 }
 

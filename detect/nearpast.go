@@ -94,6 +94,9 @@ func (s *shiftStream) places() int {
 	if s.signal.near == unheard || s.flow != nil {
 		return 1
 	}
+	if s.points != nil {
+		return len(s.points.metrics)
+	}
 	return len(s.strata)
 }
 
@@ -101,6 +104,9 @@ func (s *shiftStream) places() int {
 func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64) {
 	if s.signal.near == unheard {
 		return p.w.svc.lostBefore(h)
+	}
+	if s.points != nil {
+		return p.pointsBefore(s.points.pointLook, stratum, h)
 	}
 	return p.before(s.signal, &s.strata[stratum], h)
 }
@@ -113,6 +119,9 @@ func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]
 	}
 	if s.flow != nil {
 		return p.flowAt(s.flow, t, out)
+	}
+	if s.points != nil {
+		return p.pointsAt(s.points.pointLook, stratum, t, out)
 	}
 	return p.counts(s.signal, &s.strata[stratum], t, out)
 }

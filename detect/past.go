@@ -33,6 +33,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 			p.addSignal(sig, ops, &look, h)
 		}
 	}
+	p.addPoints(d, h)
 	p.addEvents(h)
 	p.rest()
 	return p
@@ -125,6 +126,9 @@ func (p *past) addStream(s *shiftStream, h history) {
 			s.opt.PreN[i] += n[k][i] * r
 		}
 	}
+	if s.points != nil {
+		s.opt.Phi = s.scattered()
+	}
 	s.pre = all
 	s.shift = stat.NewShift(s.opt)
 	p.streams = append(p.streams, s)
@@ -209,7 +213,10 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 		}
 		if n > 0 {
 			ratio := 1.0
-			if !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard {
+			switch {
+			case s.points != nil:
+				ratio = s.points.ratio(p.w, t)
+			case !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
 				ratio = ctx.ratio[s.signal.count]
 			}
 			s.shift.Add(x, want*ratio, s.drift(ctx.load))

@@ -77,6 +77,9 @@ func affected(w *watch) (out []*returning) {
 		if e.event > 0 {
 			about = w.svc.events[e.event-1].words()
 		}
+		if e.points != nil {
+			about = e.points.title(w.svc)
+		}
 		out = append(out, &returning{evidence: e, about: about, before: before, bad: bad, test: test})
 	}
 	return out
@@ -150,6 +153,10 @@ func (s *returning) step(v *verification, t int32) {
 		bad, all := v.svc.shown(s.event-1, t, func(i *instance) bool { return i.version != v.release.Version })
 		x, n = x+bad, n+all
 	}
+	if s.points != nil {
+		bad, all := s.points.elsewhere(v.svc, v.release.Version, t)
+		x, n = x+bad, n+all
+	}
 	for k := range s.strata {
 		for _, i := range v.svc.instances {
 			if i.version == v.release.Version {
@@ -208,6 +215,8 @@ func (s *returning) name() string {
 		return "the share of calls without an answer"
 	case s.signal.near == atCallees:
 		return "the failure ratio of what it calls"
+	case s.points != nil:
+		return "the share of points of " + s.about + " that are worse than usual"
 	case s.signal.latency():
 		return "the share of slow requests"
 	}
@@ -220,6 +229,9 @@ func (s *returning) compare() string {
 		now = s.seen.x / s.seen.n
 	}
 	of := "requests"
+	if s.points != nil {
+		of = "points"
+	}
 	if s.event > 0 {
 		of = "windows of instances"
 	}

@@ -60,7 +60,7 @@ func (i *instance) clone() *instance {
 		c.events[k] = slices.Clone(c.events[k])
 	}
 	for k := range c.metrics {
-		c.metrics[k].blocks = slices.Clone(c.metrics[k].blocks)
+		c.metrics[k].blocks, c.metrics[k].points = slices.Clone(c.metrics[k].blocks), slices.Clone(c.metrics[k].points)
 	}
 	if i.warming != nil {
 		w := *i.warming

@@ -34,7 +34,8 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 		return 0
 	}
 	ref := c.levels.det.slopes(c.svc, m, block, n)
-	l.shown = ref.instances < actReferences
+	l.few, l.idle = ref.instances < actReferences, false
+	l.shown = l.few || len(slopes) < 2
 	l.candidates, l.references = len(slopes), ref.instances
 	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 {
 		return 0
