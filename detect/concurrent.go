@@ -382,32 +382,7 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 			terms = append(terms, s.share()) // neighbours do not tell instances apart
 			continue
 		}
-		if s.mix != nil {
-			again.addMix(s.anewMix())
-			continue
-		}
-		x := *s
-		if s.level != nil {
-			x.level = s.level.anew()
-			again.addLevelStream(&x)
-			continue
-		}
-		x.divisions = nil
-		for _, d := range s.divisions {
-			o := d.opt
-			o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
-			x.divisions = append(x.divisions, &division{strata: d.strata, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
-		}
-		if s.event > 0 {
-			again.addEvent(&x)
-			continue
-		}
-		if s.points != nil {
-			x.opt = x.divisions[0].opt
-			again.addPointStream(&x)
-			continue
-		}
-		again.add(&x)
+		again.repeat(s, kc, kb)
 	}
 	for w := max(c.start, t-maxKept); w <= t; w++ {
 		if !c.skipped[w] {
@@ -418,6 +393,37 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		terms = append(terms, s.share())
 	}
 	return stat.LogSumExp(terms)
+}
+
+// repeat gives the comparison a stream of another one that has seen nothing yet,
+// for so many instances.
+func (c *comparison) repeat(s *stream, kc, kb int) {
+	if s.mix != nil {
+		c.addMix(s.anewMix())
+		return
+	}
+	x := *s
+	if s.level != nil {
+		x.level = s.level.anew()
+		c.addLevelStream(&x)
+		return
+	}
+	x.divisions = nil
+	for _, d := range s.divisions {
+		o := d.opt
+		o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
+		x.divisions = append(x.divisions, &division{strata: d.strata, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
+	}
+	if s.event > 0 {
+		c.addEvent(&x)
+		return
+	}
+	if s.points != nil {
+		x.opt = x.divisions[0].opt
+		c.addPointStream(&x)
+		return
+	}
+	c.add(&x)
 }
 
 // add gives a stream a place at every source that feeds it.
