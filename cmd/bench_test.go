@@ -84,6 +84,9 @@ func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
 	var err1, err2 error
 	switch i.Kind {
 	case file.KindTraces:
+		if i.Message != nil {
+			b.Fatal("the recording is in protobuf; want JSON lines, to make both of them")
+		}
 		protobuf, err1 = (&ptrace.ProtoMarshaler{}).MarshalTraces(i.Traces)
 		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(i.Traces)
 	case file.KindLogs:

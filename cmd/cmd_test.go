@@ -3,9 +3,13 @@ package cmd_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -76,4 +80,25 @@ func settings(typ reflect.Type) (keys []string) {
 		}
 	}
 	return keys
+}
+
+// A request in protobuf turns out to be malformed only when its spans are taken.
+func TestReplaySkipsMalformedProtobuf(t *testing.T) {
+	message := []byte{1<<3 | 2, 16, 2<<3 | 2, 14, 2<<3 | 2, 12, 7<<3 | 1, 1, 2, 3, 4, 5, 6, 7, 8, 1<<3 | 2, 1, 0} // a trace id of one byte
+	good := []byte{1<<3 | 2, 0}
+	var all []byte
+	for _, m := range [][]byte{good, message, good} {
+		all = append(binary.BigEndian.AppendUint32(all, uint32(len(m))), m...)
+	}
+	path := filepath.Join(t.TempDir(), "all.pb")
+	if err := os.WriteFile(path, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"replay", path}, {"replay", "--strict", path}} {
+		var said bytes.Buffer
+		p := &cmd.Program{Actions: builtin.Factories(), Out: io.Discard, Err: &said, Env: os.LookupEnv}
+		if status := p.Run(t.Context(), args); status == 0 || !strings.Contains(said.String(), "all.pb:2") {
+			t.Errorf("%v exits with %d: %s", args, status, &said)
+		}
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"unship.dev/decide/report"
 	"unship.dev/ingest"
 	"unship.dev/ingest/file"
+	"unship.dev/ingest/otlp/wire"
 	"unship.dev/rules"
 )
 
@@ -130,7 +131,14 @@ func (r *replay) take(item file.Item) error {
 	var err error
 	switch item.Kind {
 	case file.KindTraces:
-		refusal, err = r.agg.Traces(item.Traces)
+		if item.Message == nil {
+			refusal, err = r.agg.Traces(item.Traces)
+			break
+		}
+		refusal, err = r.agg.TracesProto(item.Message)
+		if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+			err = r.reader.Refuse(item, err)
+		}
 	case file.KindMetrics:
 		refusal, err = r.agg.Metrics(item.Metrics)
 	case file.KindLogs:

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -35,8 +36,6 @@ func nest(depth int) []byte {
 func TestANestWithoutEndIsTheErrorOfItsMessage(t *testing.T) {
 	value := nest(1000)
 	attribute := inward(value, 2) // of a KeyValue
-	id := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), make([]byte, 16))
-	span := append(protowire.AppendBytes(protowire.AppendTag(id, 2, protowire.BytesType), make([]byte, 8)), inward(attribute, 9)...)
 	metric := append(inward([]byte("requests"), 1), inward(attribute, 12)...)
 	record := inward(value, 5)
 	for name, tt := range map[string]struct {
@@ -44,7 +43,6 @@ func TestANestWithoutEndIsTheErrorOfItsMessage(t *testing.T) {
 		kind Kind
 		good []byte
 	}{
-		"traces":  {inward(span, 2, 2, 1), KindTraces, must((&ptrace.ProtoMarshaler{}).MarshalTraces(spans(after(1))))},
 		"metrics": {inward(metric, 2, 2, 1), KindMetrics, must((&pmetric.ProtoMarshaler{}).MarshalMetrics(gauges(after(1))))},
 		"logs":    {inward(record, 2, 2, 1), KindLogs, must((&plog.ProtoMarshaler{}).MarshalLogs(records(after(1))))},
 	} {
@@ -78,5 +76,33 @@ func TestANestWithoutEndInJSONIsTheErrorOfItsLine(t *testing.T) {
 		if len(items) != 1 || broken != 1 {
 			t.Errorf("%s: %d items, %d broken; want one each", name, len(items), broken)
 		}
+	}
+}
+
+// Traces in protobuf are read by whoever takes them: what they make of a message is
+// reported as the error of its place in the file.
+func TestTracesInProtobufAreGivenAsTheyAre(t *testing.T) {
+	good := must((&ptrace.ProtoMarshaler{}).MarshalTraces(spans(after(3), after(2), after(1))))
+	bad := append(bytes.Clone(good), inward([]byte{8<<3 | 1}, 2, 2, 1)...) // one more span, cut within its time
+	dir := folder(t, map[string][]byte{"a.pb": framed(good, bad, good)})
+	for _, strict := range []bool{false, true} {
+		var told []int
+		r, err := Open([]string{dir}, Options{Strict: strict, OnError: func(e *LineError) { told = append(told, e.Line) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := must(r.Next(t.Context()))
+		if !bytes.Equal(first.Message, good) || !first.At.Equal(after(2)) || first.Kind != KindTraces {
+			t.Errorf("kind %d at %v, want the message as it is, at %v", first.Kind, first.At, after(2))
+		}
+		item := must(r.Next(t.Context()))
+		refused := r.Refuse(item, wire.ErrMalformed)
+		if errors.Is(refused, wire.ErrMalformed) != strict || r.Broken() != 1 || len(told) != 1 || told[0] != item.Line {
+			t.Errorf("strict %v: %v, %d broken, told of %v", strict, refused, r.Broken(), told)
+		}
+		if _, err := r.Next(t.Context()); (err != nil) != strict {
+			t.Errorf("strict %v: afterwards %v", strict, err)
+		}
+		r.Close()
 	}
 }

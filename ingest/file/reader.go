@@ -65,7 +65,8 @@ type Item struct {
 	Kind Kind
 	At   time.Time // its event time; zero if it holds none
 
-	Traces        ptrace.Traces         // valid if Kind is KindTraces
+	Traces        ptrace.Traces         // valid if Kind is KindTraces and Message is nil
+	Message       []byte                // if Kind is KindTraces: in protobuf, and not yet known to be well-formed
 	Metrics       pmetric.Metrics       // valid if Kind is KindMetrics
 	Logs          plog.Logs             // valid if Kind is KindLogs
 	Announcements []unship.Announcement // if Kind is KindAnnouncements
@@ -155,15 +156,28 @@ func (r *Reader) Next(ctx context.Context) (Item, error) {
 		if e.err == nil {
 			return e.item, nil
 		}
-		r.broken++
-		if r.opts.OnError != nil {
-			r.opts.OnError(e.err)
-		}
-		if r.opts.Strict {
-			r.failed = e.err
-		}
+		_ = r.refuse(e.err) // it is in r.failed, if the reading ends
 	}
 	return Item{}, r.failed
+}
+
+// Refuse says that an item that Next gave cannot be read: its Message is malformed. It
+// is reported and counted like any broken line; the error is that of Next if the
+// options are Strict, else nil.
+func (r *Reader) Refuse(item Item, why error) error {
+	return r.refuse(&LineError{File: item.File, Line: item.Line, Err: why})
+}
+
+func (r *Reader) refuse(e *LineError) error {
+	r.broken++
+	if r.opts.OnError != nil {
+		r.opts.OnError(e)
+	}
+	if !r.opts.Strict {
+		return nil
+	}
+	r.failed = e
+	return e
 }
 
 // pop takes the first item and sets the ceiling that holds for it.

@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"unship.dev/ingest/otlp/wire"
 )
 
 // latest is the item's time: the latest of each resource, and of these the
@@ -15,7 +17,11 @@ func (i *Item) latest() time.Time {
 	var each []int64
 	switch i.Kind {
 	case KindTraces:
-		each = i.traceTimes()
+		if i.Message != nil {
+			each = messageTimes(i.Message)
+		} else {
+			each = i.traceTimes()
+		}
 	case KindMetrics:
 		each = i.metricTimes()
 	case KindLogs:
@@ -48,6 +54,39 @@ func (i *Item) traceTimes() (each []int64) {
 		each = append(each, last)
 	}
 	return each
+}
+
+// messageTimes is traceTimes of a request in protobuf. A malformed one has the times
+// before it goes wrong.
+func messageTimes(message []byte) (each []int64) {
+	for r := (wire.Reader{Rest: message}); r.Next(); {
+		if r.Field != 1 || r.Type != wire.Bytes {
+			continue
+		}
+		last := int64(0)
+		for rs := (wire.Reader{Rest: r.Data}); rs.Next(); {
+			if rs.Field == 2 && rs.Type == wire.Bytes {
+				last = max(last, lastEnd(rs.Data))
+			}
+		}
+		each = append(each, last)
+	}
+	return each
+}
+
+// lastEnd is the latest end of the spans of a scope.
+func lastEnd(scope []byte) (last int64) {
+	for r := (wire.Reader{Rest: scope}); r.Next(); {
+		if r.Field != 2 || r.Type != wire.Bytes {
+			continue
+		}
+		for s := (wire.Reader{Rest: r.Data}); s.Next(); {
+			if s.Field == 8 && s.Type == wire.Fixed64 {
+				last = max(last, clamp(pcommon.Timestamp(s.Num)))
+			}
+		}
+	}
+	return last
 }
 
 func (i *Item) logTimes() (each []int64) {
