@@ -285,35 +285,28 @@ func (c *comparison) meetEvents(w *watch, t int32) {
 	}
 }
 
-// opportunities is how many grown instances of each cohort were heard in a
-// window, and what they served.
-type opportunities struct{ instancesC, instancesB, requestsC, requestsB float64 }
-
-// share is the candidate's share of the opportunities to show an event. An
-// instance with more requests shows a rare one more often, and one instance
-// shows a common one no more often than another: neither share alone is the
-// null hypothesis, so the larger one is.
-func (o *opportunities) share() float64 {
-	pi := o.instancesC / (o.instancesC + o.instancesB)
-	if n := o.requestsC + o.requestsB; n > 0 {
-		pi = math.Max(pi, o.requestsC/n)
-	}
-	return pi
+// opportunities are the grown instances of each cohort that were heard in a window.
+type opportunities struct {
+	instancesC, instancesB float64
+	share                  float64 // of those that show an event, the candidate's by chance
 }
 
 func (c *comparison) opportunities(t int32) (o opportunities, ok bool) {
+	var by stat.Presence
 	for _, i := range c.svc.instances {
 		side := c.sides.side(i)
 		n, heard := i.heardAt(t)
 		if side == 0 || !heard || !i.grown(t, c.events.window) {
 			continue
 		}
+		by.Add(side == 1, int(min(n, math.MaxInt32)))
 		if side == 1 {
-			o.instancesC, o.requestsC = o.instancesC+1, o.requestsC+float64(n)
+			o.instancesC++
 		} else {
-			o.instancesB, o.requestsB = o.instancesB+1, o.requestsB+float64(n)
+			o.instancesB++
 		}
 	}
+	o.share = by.Share()
 	return o, o.instancesC > 0 && o.instancesB > 0
 }
 
@@ -349,7 +342,7 @@ func (c *comparison) show(s *stream, o *opportunities, t int32) {
 		}
 	}
 	d := s.divisions[0]
-	d.proc.AddShare(0, xc, xc+xb, o.share())
+	d.proc.AddShare(0, xc, xc+xb, o.share)
 	sum := &d.totals[0]
 	sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+float64(xc), sum.nc+o.instancesC, sum.xb+float64(xb), sum.nb+o.instancesB
 }

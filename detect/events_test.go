@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -179,5 +181,39 @@ func TestEventsAreBounded(t *testing.T) {
 	s.forget(100)
 	if k := s.event(eventKey{unship.SignalException, "late", true}, 2000); s.events[k].name != "late" || len(s.events) > maxEvents+4 {
 		t.Errorf("event %+v of %d; want the place of a silent one", s.events[k], len(s.events))
+	}
+}
+
+// One old instance serves nearly everything and the others nothing: an event as
+// frequent a request in both versions is one that mostly new instances show.
+func TestUnequalInstancesShowEventsByChance(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		s := newSimulation(seed + 660)
+		v := s.canary("cart", simStart, 2)
+		for k := range 12 {
+			v.instances = append(v.instances, &simInstance{version: "1.0.0", id: fmt.Sprintf("idle-%d", k), node: "node-1", to: 1 << 30, bias: 1})
+		}
+		s.mix = func(i *simInstance, _ string) float64 {
+			switch {
+			case strings.HasPrefix(i.id, "idle"):
+				return .02
+			case i.id == "cart-old-0":
+				return 10
+			}
+			return 1
+		}
+		s.shows = func(_ *simService, _ *simInstance, t int, w *unship.Window) {
+			n := 0.0
+			for k := range w.Operations {
+				n += float64(w.Operations[k].Requests)
+			}
+			if t > simStart+20 { // what both begin to write after the release
+				s.sometimes(w, 1-math.Exp(-.05*n), 17, "gives up on <*>")
+			}
+		}
+		if r := s.run(t)["cart"]; r.regressed >= 0 {
+			t.Errorf("seed %d: blamed after %d windows: %s, log E %.1f", seed, r.regressed, r.first.Why, r.first.LogE)
+		}
 	}
 }
