@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X unship.dev/cmd.version=$(VERSION)
 SLOW := ./cmd/e2e/... ./dashboards/browsertest/...
 DATA ?=
 
-.PHONY: help build demo demo-haproxy test test-unit test-e2e test-browser race lint fmt fuzz bench bench-ingest eval eval-blame power check generate clean
+.PHONY: help build demo demo-haproxy test test-unit test-e2e test-browser race lint fmt fuzz bench bench-ingest soak eval eval-blame power check generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-ingest: build ## spans per CPU-second and peak memory, beside an OpenTelem
 	cd cmd/bench/collector && $(GO) build -o ../../../bin/collector .
 	$(GO) build -o bin/bench ./cmd/bench
 	bin/bench -collector bin/collector $(BENCHFLAGS)
+
+SOAK ?= 5m
+soak: build ## twice of what fits into memory for SOAK: every span accounted for, memory within its limit
+	$(GO) test -count=1 -timeout 60m -v -run TestOverload ./cmd/e2e -soak $(SOAK)
 
 eval: build ## labelled scenarios → found, top-1, wrong rollbacks, delay; DATA=FOLDER adds labelled recordings
 	$(GO) run ./cmd/eval -unship $(BIN) $(if $(DATA),-data $(DATA))

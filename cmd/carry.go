@@ -148,13 +148,15 @@ func parseRecord(signal, encoding string) (s otlp.Signal, e otlp.Encoding, err e
 const quiet = 20 * time.Second
 
 // idleClock moves event time on while nobody sends, as fast as the wall clock,
-// so that windows close and rollbacks are verified in silence too.
+// so that windows close and rollbacks are verified in silence too. While senders are
+// told to come again because memory is full, it does so at once: what they would tell
+// is not known, but windows have to close, or there will never be room again.
 type idleClock struct {
 	max  time.Time // latest event time
 	seen time.Time // wall time at which it was first seen
 }
 
-func (c *idleClock) advance(latest, now time.Time, lateness time.Duration) (time.Time, bool) {
+func (c *idleClock) advance(latest, now time.Time, lateness time.Duration, refusing bool) (time.Time, bool) {
 	if latest.IsZero() {
 		return time.Time{}, false
 	}
@@ -162,6 +164,10 @@ func (c *idleClock) advance(latest, now time.Time, lateness time.Duration) (time
 		c.max, c.seen = latest, now
 		return time.Time{}, false
 	}
-	idle := now.Sub(c.seen) - lateness - quiet
+	idle := now.Sub(c.seen) - lateness
+	if refusing {
+		return latest.Add(idle), true
+	}
+	idle -= quiet
 	return latest.Add(idle), idle > 0
 }

@@ -39,6 +39,7 @@ type live struct {
 
 	holdUntil time.Time // until then windows stay open for what senders kept during a restart; zero: they do not
 
+	refused  uint64 // requests, for want of room, so far; of the loop alone
 	inbox    chan message
 	acting   context.Context // of the decisions being carried out: ends when a shutdown has waited long enough
 	stop     context.CancelFunc
@@ -189,7 +190,7 @@ func (l *live) run(ctx context.Context) error {
 			l.hear(ctx, m)
 		case <-poll.C:
 			l.letGo()
-			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness); ok {
+			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness, l.refusing()); ok {
 				l.agg.Advance(to)
 			}
 			if err := l.judge(ctx); err != nil {
@@ -201,6 +202,13 @@ func (l *live) run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// refusing says that senders were told to come again since it was last asked.
+func (l *live) refusing() bool {
+	before := l.refused
+	l.refused = l.agg.Stats().Overloaded
+	return l.refused > before
 }
 
 // letGo lets the watermark follow again when the time for what senders kept is over.
