@@ -80,6 +80,7 @@ type Detector struct {
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
 	now      int32                      // the latest window; 0: none
 	swept    int32
+	dropped  uint64  // details that ingest had no room for, so far
 	gaps     []int32 // windows between the latest ticks
 }
 
@@ -113,6 +114,7 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 		d.release(r, policies, t)
 	}
 	a.Outage = d.outage(&tick, t)
+	d.dropped += tick.Losses.Dropped
 	d.now = t
 	d.read(&tick, t)
 	d.remember(tick.Start, t)

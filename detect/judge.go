@@ -77,6 +77,9 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	}
 	j.Detectable = d.detectable(w, t)
 	d.conclude(w, &j, t)
+	if n := d.dropped - w.dropped; n > 0 {
+		j.Why += fmt.Sprintf("; memory ran short meanwhile: %d details (exceptions, log patterns, attributes) were not kept, though everything was counted", n)
+	}
 	return j
 }
 

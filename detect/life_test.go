@@ -292,3 +292,25 @@ func BenchmarkObserve(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(streams), "ns/stream")
 }
+
+func TestAVerdictSaysThatItsInputWasThinned(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(1)
+	s.canary("cart", simStart, 2)
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for w := range simStart + 20 {
+		k, r := s.tick(w)
+		if w == simStart-5 || w == simStart+10 {
+			k.Losses.Dropped = 7
+		}
+		a := d.Observe(k, r, rules.Set{s.policy})
+		for _, j := range a.Judgements {
+			if got, want := strings.Contains(j.Why, "7 details"), w >= simStart+10; got != want {
+				t.Fatalf("window %d: %q tells of 7 dropped details: %v, want %v", w-simStart, j.Why, got, want)
+			}
+		}
+	}
+}

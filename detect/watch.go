@@ -38,6 +38,7 @@ type watch struct {
 	switched int32 // the first window of the comparison with the past; 0 before
 	frozen   float64
 	skipped  map[int32]bool
+	dropped  uint64 // details without room when the watch began
 
 	// What the comparison with the past needs, noted as it happens.
 	limits   []fixed       // by unit: thresholds of durations as of the release
@@ -93,6 +94,7 @@ func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int3
 	w := &watch{
 		svc: s, release: r, policy: p, baseline: r.Previous, known: r.Version, signals: signalsFor(p.Tolerance),
 		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{},
+		dropped: d.dropped,
 	}
 	s.released = t
 	s.watches = append(s.watches, w)
