@@ -17,6 +17,7 @@ type builder struct {
 	start    time.Time
 	windows  map[windowKey]*window
 	lessons  map[unship.Service]*lessons
+	goals    []goal // by number of a resource
 	overflow uint64
 	dropped  uint64
 	doubles  uint64
@@ -57,6 +58,24 @@ func (b *builder) windowOf(key windowKey) *window {
 	return w
 }
 
+// goal is where what a resource did goes.
+type goal struct {
+	window  *window
+	lessons *lessons
+	service *service
+}
+
+func (b *builder) goal(r *resource) *goal {
+	if int(r.number) >= len(b.goals) {
+		b.goals = append(b.goals, make([]goal, int(r.number)+1-len(b.goals))...)
+	}
+	p := &b.goals[r.number]
+	if p.window == nil {
+		*p = goal{b.window(r), b.lessonsOf(r.release.Service), b.a.service(r.release.Service)}
+	}
+	return p
+}
+
 // addSums puts in what a joiner counted.
 func (b *builder) addSums(j *joiner) {
 	b.doubles += j.doubles
@@ -67,16 +86,12 @@ func (b *builder) addSums(j *joiner) {
 	}
 	for key, s := range j.sums.index {
 		r := j.resources[key.resource]
-		w, l := b.window(r), b.lessonsOf(r.release.Service)
-		f := finisher{joiner: j, service: b.a.service(r.release.Service)}
-		name := j.sums.names.list0(key.name)
+		p := b.goal(r)
+		f, into := finisher{joiner: j, service: p.service, lesson: &p.lessons.operations}, p.window.operations
 		if key.root {
-			f.lesson = &l.roots
-			addOperation(w.roots, f.finish(name, s, r))
-		} else {
-			f.lesson = &l.operations
-			addOperation(w.operations, f.finish(name, s, r))
+			f.lesson, into = &p.lessons.roots, p.window.roots
 		}
+		addOperation(into, f.finish(j.sums.names.list0(key.name), s, r))
 	}
 }
 

@@ -21,8 +21,12 @@ func (d *durations) add(bucket int16) {
 // reach widens the range to a bucket, and some way beyond.
 func (d *durations) reach(bucket int16) {
 	const least = 8
-	if d.counts == nil {
-		d.first, d.counts = bucket-least/2, make([]uint32, least)
+	if len(d.counts) == 0 {
+		if cap(d.counts) < least {
+			d.counts = make([]uint32, 0, least)
+		}
+		d.counts = d.counts[:cap(d.counts)] // all zeros
+		d.first = bucket - int16(len(d.counts)/2)
 		return
 	}
 	more := int16(max(least, len(d.counts)/2))
@@ -35,6 +39,16 @@ func (d *durations) reach(bucket int16) {
 	counts := make([]uint32, end-first)
 	copy(counts[d.first-first:], d.counts)
 	d.first, d.counts = first, counts
+}
+
+// clear empties the range, and keeps its room unless that is more than most need.
+func (d *durations) clear() {
+	const most = 64
+	if cap(d.counts) > most {
+		d.counts = nil
+	}
+	clear(d.counts)
+	d.counts = d.counts[:0]
 }
 
 // addTo adds the counts to a histogram.

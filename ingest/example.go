@@ -28,18 +28,22 @@ func (e *example) compare(o *example) int {
 
 // wants says whether an example is among the best.
 func (s *sum) wants(e *example) bool {
-	n := len(s.examples)
-	return n < unship.MaxExemplars || e.compare(&s.examples[n-1]) < 0
+	n := s.exampleCount
+	return n < len(s.examples) || e.compare(&s.examples[n-1]) < 0
 }
 
 // keep keeps an example that is wanted.
 func (s *sum) keep(e example) {
-	k, found := slices.BinarySearchFunc(s.examples, e, func(a, b example) int { return a.compare(&b) })
-	if found {
+	k := 0
+	for k < s.exampleCount && s.examples[k].compare(&e) < 0 {
+		k++
+	}
+	if k < s.exampleCount && s.examples[k].compare(&e) == 0 {
 		return
 	}
-	s.examples = slices.Insert(s.examples, k, e)
-	s.examples = s.examples[:min(len(s.examples), unship.MaxExemplars)]
+	s.exampleCount = min(s.exampleCount+1, len(s.examples))
+	copy(s.examples[k+1:s.exampleCount], s.examples[k:])
+	s.examples[k] = e
 }
 
 // explain notes why a request failed. Where its own span does not say, a span inside it may.

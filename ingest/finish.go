@@ -31,22 +31,31 @@ func (f *finisher) finish(name string, s *sum, r *resource) unship.Operation {
 	op.Calls = f.calls(s.calls)
 	op.Callers = f.callers(s.cells)
 	f.lesson.requests += op.Requests
-	parts := map[sliceID]*unship.Slice{}
+	var parts map[sliceID]*unship.Slice
 	for i := range s.cells {
-		f.slice(parts, r, &s.cells[i])
+		parts = f.slice(parts, r, &s.cells[i])
+	}
+	if len(parts) > 0 {
+		op.Slices = make([]unship.Slice, 0, len(parts))
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(parts), compareSliceIDs) {
 		op.Slices = append(op.Slices, *parts[id])
 	}
-	for i := range s.examples {
+	if s.exampleCount > 0 {
+		op.Exemplars = make(unship.Exemplars, 0, s.exampleCount)
+	}
+	for i := range s.examples[:s.exampleCount] {
 		op.Exemplars = append(op.Exemplars, s.examples[i].exemplar())
 	}
 	return op
 }
 
-func (f *finisher) calls(list []callSum) []unship.Call {
-	var op unship.Operation
-	for _, c := range list {
+func (f *finisher) calls(list []callSum) (calls []unship.Call) {
+	if len(list) > 0 {
+		calls = make([]unship.Call, 0, len(list))
+	}
+	for i := range list {
+		c := &list[i]
 		call := c.counts
 		call.Callee = cmp.Or(f.sums.names.list0(c.name), unknownCallee)
 		for _, a := range c.answered {
@@ -56,9 +65,19 @@ func (f *finisher) calls(list []callSum) []unship.Call {
 		}
 		slices.SortFunc(call.Answered, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
 		call.Answered = compactAnswers(call.Answered)
-		op.Merge(unship.Operation{Calls: []unship.Call{call}}) // two numbers may have one name
+		calls = append(calls, call)
 	}
-	return op.Calls
+	slices.SortFunc(calls, func(x, y unship.Call) int { return strings.Compare(x.Callee, y.Callee) })
+	for i := 1; i < len(calls); i++ {
+		if calls[i].Callee == calls[i-1].Callee { // what nothing tells of may also be called so
+			var op unship.Operation
+			for _, c := range calls {
+				op.Merge(unship.Operation{Calls: []unship.Call{c}})
+			}
+			return op.Calls
+		}
+	}
+	return calls
 }
 
 // compactAnswers adds up what several instances of one release answered.
@@ -75,23 +94,19 @@ func compactAnswers(list []unship.CalleeAnswer) []unship.CalleeAnswer {
 	return kept
 }
 
-func (f *finisher) callers(cells []cell) []unship.Caller {
-	by := map[unship.ReleaseID]*unship.Caller{}
+func (f *finisher) callers(cells []cell) (list []unship.Caller) {
 	for i := range cells {
 		c := &cells[i]
 		if c.caller == 0 {
 			continue
 		}
 		release := f.resources[c.caller-1].release
-		if by[release] == nil {
-			by[release] = &unship.Caller{Release: release}
+		k, found := slices.BinarySearchFunc(list, release, func(x unship.Caller, r unship.ReleaseID) int { return x.Release.Compare(r) })
+		if !found {
+			list = slices.Insert(list, k, unship.Caller{Release: release})
 		}
-		by[release].Requests += c.requests
-		by[release].FailedHere += c.here
-	}
-	var list []unship.Caller
-	for _, release := range slices.SortedFunc(maps.Keys(by), unship.ReleaseID.Compare) {
-		list = append(list, *by[release])
+		list[k].Requests += c.requests
+		list[k].FailedHere += c.here
 	}
 	return list
 }
@@ -106,10 +121,13 @@ func compareSliceIDs(a, b sliceID) int {
 }
 
 // slice adds a cell to the slices that it belongs to.
-func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) {
+func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) map[sliceID]*unship.Slice {
 	add := func(unit, name, value string) {
 		f.lesson.key(name).add(unit, value, c.requests)
 		if f.service.chosen(name) {
+			if parts == nil {
+				parts = map[sliceID]*unship.Slice{}
+			}
 			addSlice(parts, sliceID{name, value}, c)
 		}
 	}
@@ -124,6 +142,7 @@ func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) 
 	if c.caller != 0 {
 		add(r.instance.ID, callerKey, f.resources[c.caller-1].release.Name)
 	}
+	return parts
 }
 
 func addSlice(parts map[sliceID]*unship.Slice, id sliceID, c *cell) {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"unship.dev"
@@ -27,7 +28,23 @@ type sums struct {
 	nameOf, traitsOf []uint32
 }
 
-func (s *sums) reset() { *s = sums{index: map[sumKey]*sum{}, nameOf: s.nameOf, traitsOf: s.traitsOf} }
+func (s *sums) reset() {
+	for _, x := range s.index {
+		x.clear()
+		sumPool.Put(x)
+	}
+	if s.index == nil || len(s.index)+len(s.nameOf) > maxRemembered {
+		s.index, s.nameOf, s.traitsOf = map[sumKey]*sum{}, nil, nil
+	}
+	clear(s.index)
+	s.names, s.traits = names{}, names{}
+}
+
+// maxRemembered is for how many sums and names the room that a window took is kept.
+const maxRemembered = 1 << 16
+
+// sumPool keeps sums, and the room in them, from window to window.
+var sumPool = sync.Pool{New: func() any { return &sum{} }}
 
 // begin prepares for the numbers of another shard.
 func (s *sums) begin(p *pane) {
@@ -71,7 +88,8 @@ type sum struct {
 	failed, failedHere uint64
 	failedIn, hereIn   uint32 // serial of the last trace that counted
 	duration           durations
-	examples           []example
+	examples           [unship.MaxExemplars]example // the first of them
+	exampleCount       int
 	calls              []callSum
 	cells              []cell
 	cellOf             map[cellKey]int // by what tells them apart, where they are many
@@ -91,6 +109,18 @@ type cell struct {
 	self                     durations
 }
 
+// clear empties a sum, and keeps its room.
+func (s *sum) clear() {
+	for i := range s.cells {
+		s.cells[i].self.clear()
+	}
+	for i := range s.calls {
+		s.calls[i].answered = s.calls[i].answered[:0]
+	}
+	s.duration.clear()
+	*s = sum{duration: s.duration, calls: s.calls[:0], cells: s.cells[:0]}
+}
+
 // fewCells is up to how many cells are looked through one by one.
 const fewCells = 8
 
@@ -104,7 +134,9 @@ func (s *sum) cell(key cellKey) *cell {
 	} else if i, ok := s.cellOf[key]; ok {
 		return &s.cells[i]
 	}
-	s.cells = append(s.cells, cell{cellKey: key})
+	s.cells = extended(s.cells)
+	c := &s.cells[len(s.cells)-1]
+	*c = cell{cellKey: key, self: c.self}
 	switch n := len(s.cells); {
 	case n > fewCells+1:
 		s.cellOf[key] = n - 1
@@ -114,7 +146,16 @@ func (s *sum) cell(key cellKey) *cell {
 			s.cellOf[s.cells[i].cellKey] = i
 		}
 	}
-	return &s.cells[len(s.cells)-1]
+	return c
+}
+
+// extended gives a list with one element more, which may hold room from before.
+func extended[T any](list []T) []T {
+	if len(list) < cap(list) {
+		return list[:len(list)+1]
+	}
+	var zero T
+	return append(list, zero)
 }
 
 // callSum counts the calls of one callee.
@@ -136,7 +177,7 @@ func (j *joiner) sum(p position, children []child) {
 	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry()}
 	s := j.sums.index[key]
 	if s == nil {
-		s = &sum{}
+		s = sumPool.Get().(*sum)
 		j.sums.index[key] = s
 	}
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
@@ -297,8 +338,10 @@ func (s *sum) callsOf(name uint32) *callSum {
 			return &s.calls[i]
 		}
 	}
-	s.calls = append(s.calls, callSum{name: name})
-	return &s.calls[len(s.calls)-1]
+	s.calls = extended(s.calls)
+	c := &s.calls[len(s.calls)-1]
+	*c = callSum{name: name, answered: c.answered[:0]}
+	return c
 }
 
 func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
