@@ -3,6 +3,7 @@
 // ways to judge releases, on the same data.
 //
 //	go run ./cmd/power [-releases 3000] [-faulty 100] [-only E2,E4] [-history 24h] [-j 2] [-v]
+//	go run ./cmd/power -audit 24h [-only E2,E4] [-j 2]
 //
 // The detector is the real one with the default policy; the environments are
 // those of package world, the other judges those of package judges. A faulty
@@ -50,6 +51,7 @@ type options struct {
 	workers  int
 	verbose  bool
 	bound    bool
+	audit    time.Duration
 }
 
 func parse(args []string, errs io.Writer) (o options, err error) {
@@ -63,6 +65,7 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.Uint64Var(&o.seed, "seed", 1, "of the simulation")
 	f.IntVar(&o.workers, "j", runtime.NumCPU(), "simulations at the same time")
 	f.BoolVar(&o.verbose, "v", false, "tell of each harmless release that is blamed")
+	f.DurationVar(&o.audit, "audit", 0, "instead, let that much `time` pass without a release and tell what placebos show")
 	f.BoolVar(&o.bound, "bound", true, "also measure independent requests against Wald's bound")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -74,6 +77,8 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 		return o, fmt.Errorf("-releases and -faulty are %d and %d; want 0 or more", o.releases, o.faulty)
 	case o.history < time.Minute || o.history > 7*24*time.Hour:
 		return o, fmt.Errorf("-history is %v; want 1m to 168h", o.history)
+	case o.audit < 0 || o.audit > 30*24*time.Hour:
+		return o, fmt.Errorf("-audit is %v; want 0s to 720h", o.audit)
 	case o.workers < 1:
 		return o, fmt.Errorf("-j is %d; want 1 or more", o.workers)
 	}
@@ -103,6 +108,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 	all, err := o.environments()
 	if err != nil {
 		return 2, err
+	}
+	if o.audit > 0 {
+		if err := o.measureAudit(ctx, all, out); err != nil {
+			return 1, err
+		}
+		return 0, nil
 	}
 	started := time.Now()
 	plans := o.plan(all)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -57,18 +56,6 @@ func TestAnyNumberOfWorkersGivesTheSame(t *testing.T) {
 	for k := range got[0] {
 		if !reflect.DeepEqual(got[0][k].results, got[1][k].results) {
 			t.Errorf("plan %d: %v with one worker, %v with three", k, got[0][k].results, got[1][k].results)
-		}
-	}
-}
-
-func TestUpperLimit(t *testing.T) {
-	// 1 − .05^(1/n) without any; the others by another program from binomial coefficients.
-	for _, c := range []struct {
-		bad, n int
-		want   float64
-	}{{0, 3000, 1 - math.Pow(.05, 1.0/3000)}, {0, 20, .1391}, {1, 20, .2161}, {5, 50, .198833}, {7, 7, 1}} {
-		if got := upperLimit(c.bad, c.n); math.Abs(got-c.want) > 1e-4 {
-			t.Errorf("%d of %d: upper limit %v, want %v", c.bad, c.n, got, c.want)
 		}
 	}
 }

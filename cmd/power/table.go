@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"unship.dev/cmd/power/judges"
+	"unship.dev/detect/stat"
 )
 
 // columns gives the names of all that judge, ours first.
@@ -46,7 +47,7 @@ func writeHarmless(out io.Writer, plans []*plan) {
 			at := p.decided(c)
 			bad := len(at) - len(missed(at))
 			if c == 0 {
-				fmt.Fprintf(out, " %d | %.2g |", bad, upperLimit(bad, len(at)))
+				fmt.Fprintf(out, " %d | %.2g |", bad, stat.RateUpper(uint64(bad), uint64(len(at)), .05))
 				continue
 			}
 			fmt.Fprintf(out, " %s |", share(bad, len(at)))
@@ -118,37 +119,6 @@ func share(bad, all int) string {
 		return "0"
 	}
 	return fmt.Sprintf("%.3g", float64(bad)/float64(all))
-}
-
-// upperLimit is the one-sided 95 % limit of a probability of which bad of n
-// were seen: the p at which so few would be seen once in twenty times (Clopper
-// and Pearson 1934).
-func upperLimit(bad, n int) float64 {
-	if bad >= n {
-		return 1
-	}
-	lo, hi := 0.0, 1.0
-	for range 60 {
-		p := (lo + hi) / 2
-		if atMost(bad, n, p) > .05 {
-			lo = p
-		} else {
-			hi = p
-		}
-	}
-	return hi
-}
-
-// atMost is the probability of at most k of n at probability p.
-func atMost(k, n int, p float64) float64 {
-	sum := 0.0
-	ln, _ := math.Lgamma(float64(n + 1))
-	for i := range k + 1 {
-		a, _ := math.Lgamma(float64(i + 1))
-		b, _ := math.Lgamma(float64(n - i + 1))
-		sum += math.Exp(ln - a - b + float64(i)*math.Log(p) + float64(n-i)*math.Log1p(-p))
-	}
-	return sum
 }
 
 func tellBlamed(out io.Writer, plans []*plan) {

@@ -19,8 +19,10 @@ func TestRateUpperIsClopperAndPearsons(t *testing.T) {
 		{5, 5, 1},
 		{1, 2, math.Sqrt(.95)}, // P(at most 1 of 2) = 1 − p² = .05
 		{2, 3, math.Cbrt(.95)},
+		{1, 20, .2161}, // this and the next by another program, from binomial coefficients
+		{5, 50, .198833},
 	} {
-		if got := RateUpper(c.x, c.n, .05); math.Abs(got-c.want) > 1e-9 {
+		if got := RateUpper(c.x, c.n, .05); math.Abs(got-c.want) > 5e-5 {
 			t.Errorf("RateUpper(%d, %d) = %v, want %v", c.x, c.n, got, c.want)
 		}
 	}
