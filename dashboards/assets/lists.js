@@ -1,4 +1,5 @@
 // The overview: incidents first, then releases with their verdicts so far.
+import { auditView } from "./audit.js";
 import { h, keyed } from "./dom.js";
 import { count, known, percent, serviceName, value, words } from "./format.js";
 import { empty, evidenceBar, pill, time } from "./parts.js";
@@ -11,18 +12,21 @@ export function overview() {
   const rows = h("tbody", { role: "rowgroup", id: "releases" });
   const table = h("table", { class: "releases", role: "table" }, head(), rows);
   const noReleases = h("div", { id: "no-releases" });
+  const audit = auditView();
   const drawIncidents = keyed(incidents, (i) => i.id, incidentCard);
   const drawReleases = keyed(rows, releaseKey, releaseRow);
   const drawEmpty = keyed(noReleases, () => "empty", emptyReleases);
   const node = h("div", {},
     h("section", { "aria-labelledby": "t-incidents" }, h("h1", { id: "t-incidents" }, "Incidents"), noIncidents, incidents),
-    h("section", { "aria-labelledby": "t-releases" }, h("h1", { id: "t-releases" }, "Releases"), noReleases, table));
+    h("section", { "aria-labelledby": "t-releases" }, h("h1", { id: "t-releases" }, "Releases"), noReleases, table),
+    audit.node);
   noIncidents.append(empty("No incident.", h("p", {}, "When a release makes things worse, what happened and what is done about it stands here.")));
   return {
     node,
     draw(state) {
       drawIncidents(state.incidents);
       drawReleases(state.releases);
+      audit.draw(state.status.audit);
       noIncidents.hidden = state.incidents.length > 0;
       table.hidden = state.releases.length === 0;
       drawEmpty(state.releases.length ? [] : [{ heard: known(state.status.watermark), receivers: state.status.receivers ?? [] }]);

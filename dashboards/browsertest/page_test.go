@@ -87,6 +87,36 @@ func TestRowsAppearAndChangeByThemselves(t *testing.T) {
 	p.until(`document.querySelectorAll("#incidents li").length === 2 && document.querySelector("#incidents a").href.endsWith("/incidents/inc-2")`)
 }
 
+func TestFalseAlarmsAreShownOnceTheyAreKnown(t *testing.T) {
+	var src dashboardstest.Source
+	url, setStatus := server(t, &src)
+	p := open(t)
+	p.do(chromedp.Navigate(url))
+	p.until(`document.querySelector("#audit-rates")?.closest("section").hidden`)
+	setStatus(dashboards.Status{Watermark: dashboardstest.At(), Audit: unship.Audit{
+		Rates: []unship.AuditRate{
+			{Environment: "production", Comparison: unship.ComparisonConcurrent, Trials: 2880, Upper: .00104},
+			{Environment: "production", Comparison: unship.ComparisonBefore, Trials: 200, Alarms: 3, Lower: .0017, Upper: .038},
+		},
+		Alarms: []unship.PlaceboAlarm{{
+			At: dashboardstest.At(), Release: unship.ReleaseID{Service: unship.Service{Environment: "production", Namespace: "shop", Name: "cart"}, Version: "1.0.0"},
+			Comparison: unship.ComparisonBefore, Instances: []string{"cart-1"}, Why: "it fails <b>more</b>",
+		}},
+	}})
+	p.until(`document.querySelectorAll("#audit-rates tr").length === 2 && !document.querySelector("#audit-rates")?.closest("section").hidden`)
+	for what, wants := range map[string][]string{
+		"#audit-rates":  {"2,880", "at most 0.104 %", "with the past", "0.17 % to 3.8 %"},
+		"#audit-alarms": {"shop/cart 1.0.0 (cart-1), compared with the past: it fails <b>more</b>"},
+	} {
+		for _, want := range wants {
+			if got := p.text(what); !strings.Contains(got, want) {
+				t.Errorf("%s reads %q; want %q in it", what, got, want)
+			}
+		}
+	}
+	p.picture("audit")
+}
+
 func TestAPersonApproves(t *testing.T) {
 	var src dashboardstest.Source
 	src.PutIncident(dashboardstest.Incident())
