@@ -84,11 +84,13 @@ func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
 	var err1, err2 error
 	switch i.Kind {
 	case file.KindTraces:
-		if i.Message != nil {
-			b.Fatal("the recording is in protobuf; want JSON lines, to make both of them")
+		td := i.Traces
+		if protobuf = i.Message; protobuf == nil {
+			protobuf, err1 = (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
+		} else if td, err1 = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(protobuf); err1 != nil {
+			break
 		}
-		protobuf, err1 = (&ptrace.ProtoMarshaler{}).MarshalTraces(i.Traces)
-		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(i.Traces)
+		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(td)
 	case file.KindLogs:
 		protobuf, err1 = (&plog.ProtoMarshaler{}).MarshalLogs(i.Logs)
 		json, err2 = (&plog.JSONMarshaler{}).MarshalLogs(i.Logs)

@@ -65,6 +65,12 @@ func items(t *testing.T, dir string) (all []file.Item) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i.Message != nil {
+			if i.Traces, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(i.Message); err != nil {
+				t.Fatal(err)
+			}
+			i.Message = nil
+		}
 		all = append(all, i)
 	}
 }
