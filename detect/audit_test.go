@@ -64,11 +64,10 @@ func trials(a unship.Audit) (trials, alarms uint64) {
 	return trials, alarms
 }
 
-// The comparison with the past takes counts to scatter by half beyond chance:
-// its level on clusters of failures is another, so they are not among these.
 func TestPlacebosOfEqualInstancesDoNotAlarm(t *testing.T) {
 	for name, build := range map[string]func(*simulation){
 		"nothing wrong":              func(*simulation) {},
+		"failures come in clusters":  func(s *simulation) { s.cluster = 4 },
 		"everything fails at times":  func(s *simulation) { s.harmBetween("", 700, 760, effect{errors: .2, latency: 2}) },
 		"one service fails for long": func(s *simulation) { s.harm("cart", "", "", 300, effect{errors: .1}) },
 	} {
