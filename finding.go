@@ -112,9 +112,10 @@ type Finding struct {
 // now, at the present traffic and noise.
 type Detectable struct {
 	Signal   Signal  `json:"signal"`
-	Unit     string  `json:"unit"`     // "1": absolute ratio; "x": multiple of the baseline
-	Baseline float64 `json:"baseline"` // the baseline's present value
-	Change   float64 `json:"change"`   // the candidate's value that would have been seen
+	Slice    string  `json:"slice,omitempty"` // "key=value" of the only requests that it is about
+	Unit     string  `json:"unit"`            // "1": absolute ratio; "x": multiple of the baseline
+	Baseline float64 `json:"baseline"`        // the baseline's present value
+	Change   float64 `json:"change"`          // the candidate's value that would have been seen
 	// DoublingAt is when a doubling would be seen if traffic stays as it is; zero if never within the watch.
 	DoublingAt time.Time `json:"doubling_at,omitzero"`
 }

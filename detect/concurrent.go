@@ -120,7 +120,7 @@ type comparison struct {
 	sources   []*source // in the order in which they are read
 	events    *eventTest
 	levels    *levelTest
-	harmless  [2]*clearing
+	harmless  [clearings]*clearing
 }
 
 // clearing is a test that a signal did not get worse, by each division of its stream.

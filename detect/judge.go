@@ -9,7 +9,6 @@ import (
 
 	"unship.dev"
 	"unship.dev/detect/blame"
-	"unship.dev/detect/stat"
 )
 
 // What must have been seen before a release may be called healthy.
@@ -18,6 +17,7 @@ const (
 	clearRequests = 500
 	clearPoints   = .05 // a rise of the failure ratio by so much would have been seen …
 	clearTimes    = 2   // … or so many times the baseline's
+	clearBy       = 20  // e-value of each test that harm is ruled out before the watch is over
 	maxGuilty     = 64
 	sharedTimes   = 2 // by so much the other services fail more, in the middle
 )
@@ -75,7 +75,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	if w.logE >= showFindings || w.verdict == unship.Regressed {
 		j.Findings = slices.Clone(d.findings(w))
 	}
-	j.Detectable = d.detectable(w, t)
+	j.Detectable = d.detectable(w, t, j.Done)
 	d.conclude(w, &j, t)
 	if n := d.dropped - w.dropped; n > 0 {
 		j.Why += fmt.Sprintf("; memory ran short meanwhile: %d details (exceptions, log patterns, attributes) were not kept, though everything was counted", n)
@@ -150,11 +150,13 @@ func (w *watch) cleared(t int32, window time.Duration) bool {
 		time.Duration(t+1-w.begin)*window < clearAfter || w.samples.Candidate < clearRequests {
 		return false
 	}
-	h := w.conc.harmless
-	if h[0] == nil || h[0].logE() < math.Log(20) {
-		return false
+	h := &w.conc.harmless
+	for at, needed := range [clearings]bool{clearFailures: true, clearDurations: h[clearDurations] != nil && w.timed(), clearRejections: h[clearRejections] != nil} {
+		if needed && (h[at] == nil || h[at].logE() < math.Log(clearBy)) {
+			return false
+		}
 	}
-	return h[1] == nil || !w.timed() || h[1].logE() >= math.Log(20)
+	return true
 }
 
 // timed says that the candidate's telemetry carries durations.
@@ -189,84 +191,6 @@ func (w *watch) waiting(j *unship.Judgement) string {
 		return fmt.Sprintf("%d requests on the new version so far; %s", w.samples.Candidate, s)
 	}
 	return seen
-}
-
-func sayDetectable(ds []unship.Detectable) string {
-	for _, x := range ds {
-		if x.Signal == unship.SignalErrorRatio && x.Change < 1 {
-			return fmt.Sprintf("a failure ratio above %s would have been seen", percent(x.Change))
-		}
-	}
-	return ""
-}
-
-// seenEnough says that a change worth knowing would have been seen.
-func seenEnough(ds []unship.Detectable) bool {
-	for _, x := range ds {
-		if x.Signal == unship.SignalErrorRatio {
-			return x.Change <= math.Max(x.Baseline+clearPoints, clearTimes*x.Baseline)
-		}
-	}
-	return false
-}
-
-// detectable gives the smallest changes that would have been seen by now.
-func (d *Detector) detectable(w *watch, t int32) (out []unship.Detectable) {
-	for _, e := range w.streams() {
-		if e.single || e.again || !e.signal.told() {
-			continue
-		}
-		b, _, n := e.rates()
-		if n.Candidate == 0 || n.Baseline == 0 {
-			continue
-		}
-		phi := beforePhi
-		if e.cal != nil {
-			phi = e.cal.MaxPhi()
-		}
-		need := w.threshold() - math.Log(e.weight)
-		x := unship.Detectable{Signal: e.signal.kind, Unit: "1", Baseline: b}
-		x.Change = math.Min(1, stat.Detectable(float64(n.Candidate), float64(n.Baseline), b, phi, e.sd, need))
-		windows := float64(max(1, t+1-w.begin))
-		k := stat.WindowsToDetect(float64(n.Candidate)/windows, float64(n.Baseline)/windows, b, math.Min(1, clearTimes*b), phi, e.sd, need)
-		if k <= float64(w.until-w.begin) && b > 0 {
-			x.DoublingAt = d.time(w.begin + int32(math.Ceil(k)))
-		}
-		if e.signal.latency() {
-			x = w.slowdown(x, &e)
-		}
-		out = append(out, x)
-	}
-	slices.SortFunc(out, func(a, b unship.Detectable) int { return strings.Compare(string(a.Signal), string(b.Signal)) })
-	return out
-}
-
-// slowdown turns the share of slow requests that would have been seen into a
-// multiple of the baseline's durations.
-func (w *watch) slowdown(x unship.Detectable, e *evidence) unship.Detectable {
-	var h unship.Histogram
-	for _, u := range e.units {
-		if u < len(w.shown) {
-			h.Merge(w.shown[u].baseline)
-		}
-	}
-	if len(h) == 0 {
-		h = w.pastDurations(e.units)
-	}
-	x.Unit, x.Baseline, x.DoublingAt = "x", 1, time.Time{}
-	middle, ok := h.Quantile(.5)
-	want, total := x.Change, float64(h.Total())
-	x.Change = math.Exp2(8)
-	if !ok {
-		return x
-	}
-	for k := int16(1); k < 128; k++ {
-		if float64(h.Above(middle-k)) >= want*total {
-			x.Change = math.Pow(bucketRatio, float64(k+toleratedBuckets(w.policy.Tolerance.Duration)))
-			break
-		}
-	}
-	return x
 }
 
 // blame weighs the releases of each environment against each other. Watches

@@ -179,28 +179,38 @@ func (c *comparison) options(w *watch, sig *signal, cal *stat.Calibration) stat.
 	}
 }
 
-// What an early all-clear rules out: twice the odds of failing (or of being
-// slow), unless the failure ratio stays under two in a hundred.
+// What an early all-clear rules out: twice the odds of failing, of refusing or of
+// being slow, unless the ratio of failures or refusals stays under two in a hundred.
 const (
 	harmTimes = 2
 	harmRatio = .02
 )
 
-// addHarmless sets up the early all-clear: failures and the 90 % quantile.
+// The tests of an early all-clear.
+const (
+	clearFailures  = iota
+	clearDurations // the 90 % quantile
+	clearRejections
+	clearings
+)
+
+// addHarmless sets up the early all-clear.
 func (c *comparison) addHarmless(s *stream) {
 	var at int
 	switch {
 	case s.signal.kind == unship.SignalErrorRatio && s.signal.whether == nil:
-		at = 0
+		at = clearFailures
+	case s.signal.kind == unship.SignalRejectionRatio:
+		at = clearRejections
 	case s.signal.latency() && s.signal.count == countP90:
-		at = 1
+		at = clearDurations
 	default:
 		return
 	}
 	o := stat.HarmlessOptions{
 		Calibration: s.opt.Calibration, InstancesC: c.kc, InstancesB: c.kb, ExtraSD: s.signal.extra, LogRho: math.Log(harmTimes),
 	}
-	if at == 0 {
+	if at != clearDurations {
 		o.Delta = harmRatio
 	}
 	c.harmless[at] = &clearing{stream: s}

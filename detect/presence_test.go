@@ -71,7 +71,7 @@ func TestFindingsByPresenceTellRatios(t *testing.T) {
 		seen[key] = true
 	}
 	told := map[unship.Signal]bool{}
-	for _, x := range d.detectable(w, d.now) {
+	for _, x := range d.newDetectable(w, d.now) {
 		if told[x.Signal] {
 			t.Errorf("what would have been seen of %s is told twice", x.Signal)
 		}

@@ -57,6 +57,7 @@ type watch struct {
 	dismissed   bool
 	onset       time.Time
 	why         string
+	seen        detectability
 	found       []unship.Finding // as of window foundAt, when the verdict was foundAs
 	foundAt     int32
 	foundAs     unship.Verdict
@@ -233,7 +234,7 @@ func (d *Detector) turn(w *watch, t int32) {
 	} else {
 		w.frozen = w.conc.logE()
 	}
-	w.past = d.newPast(w, w.switched)
+	w.past, w.seen = d.newPast(w, w.switched), detectability{}
 }
 
 func (w *watch) evidence() float64 {

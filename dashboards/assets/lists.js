@@ -75,7 +75,7 @@ function about(r) {
 // detectable says what a change would have to be to have been seen by now.
 function detectable(list) {
   if (!list?.length) return null;
-  const each = list.map((d) => `${words(d.signal)} ${d.unit === "x" ? value(d.change, "x") : `${value(d.baseline, d.unit)} → ${value(d.change, d.unit)}`}`);
+  const each = list.map((d) => `${words(d.signal)}${d.slice ? ` for ${d.slice}` : ""} ${d.unit === "x" ? value(d.change, "x") : `${value(d.baseline, d.unit)} → ${value(d.change, d.unit)}`}`);
   return h("span", { class: "small" }, "smallest change that would show by now: ", each.join("; "));
 }
 

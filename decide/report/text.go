@@ -81,5 +81,9 @@ func detectable(d unship.Detectable) string {
 	if !d.DoublingAt.IsZero() {
 		doubling = "a doubling by " + words.Moment(d.DoublingAt)
 	}
-	return fmt.Sprintf("%s %s; %s", words.Signal(d.Signal, 0), change, doubling)
+	of := ""
+	if d.Slice != "" {
+		of = " for " + d.Slice
+	}
+	return fmt.Sprintf("%s%s %s; %s", words.Signal(d.Signal, 0), of, change, doubling)
 }
