@@ -39,6 +39,7 @@ type afterCell struct {
 // control is a service that is not being released: what happens to it is not the release's doing.
 type control struct {
 	svc    *service
+	course course  // by its own season
 	limits []fixed // by unit
 	pre    [counts]rate
 	recent [controlWindows][counts]rate
@@ -68,7 +69,7 @@ func (d *Detector) enlistControls(w *watch) {
 		return -compareFloats(a.requests(from, w.begin), b.requests(from, w.begin))
 	})
 	for _, s := range all[:min(len(all), maxControls)] {
-		c := &control{svc: s, limits: make([]fixed, len(s.units))}
+		c := &control{svc: s, course: d.foretell(s, w.begin), limits: make([]fixed, len(s.units))}
 		c.learn(history{from, w.begin})
 		w.controls = append(w.controls, c)
 		s.controls = append(s.controls, c)
@@ -176,7 +177,7 @@ func (w *watch) note(t int32) {
 				continue
 			}
 			if v, ok := x.ratio(count, t, w.begin); ok {
-				r = append(r, v)
+				r = append(r, v/x.course.ratio(count, t-w.begin))
 			}
 		}
 		c.ratio[count] = median(r)
@@ -205,25 +206,26 @@ func (w *watch) contextAt(t int32) (context, bool) {
 	return context{}, false
 }
 
-// drift is the deviation of the log rate that time alone brings.
-func drift(s *signal, load float64) float64 {
-	switch {
-	case s.latency() && s.count == countP50:
-		return .1 + 1.5*load
-	case s.latency():
-		return .15 + 1.5*load
+// drift is the deviation of the log rate that time alone brings, and that a
+// change of the load brings.
+func drift(s *signal, usual, load float64) float64 {
+	if s.latency() {
+		return usual + 1.5*load
 	}
-	return .15 + .5*load
+	return usual + .5*load
 }
 
-func (s *shiftStream) drift(load float64) float64 {
+// drift is that of a stream, so many windows after the release.
+func (p *past) drift(s *shiftStream, load float64, windows int32) float64 {
 	switch {
 	case s.flow != nil:
 		return s.flow.sd
 	case s.points != nil:
 		return pointDrift
+	case s.signal.ofOperations():
+		return drift(s.signal, p.course.deviation(s.signal.count, windows), load)
 	}
-	return drift(s.signal, load)
+	return drift(s.signal, usualDrift(countFailedHere), load)
 }
 
 // past compares a release with what its service did before.
@@ -232,6 +234,7 @@ type past struct {
 	from      int32
 	streams   []*shiftStream
 	release   *stat.ShiftRelease
+	course    course // by the service's own season
 	weights   []float64
 	logA      []float64
 	logB      []float64

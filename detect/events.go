@@ -461,7 +461,7 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	for t := p.from; fresh && t < svc.events[event].first; t++ {
 		if c, ok := p.w.contextAt(t); ok && !p.w.skipped[t] {
 			_, n := p.shown(event, t, nil)
-			s.shift.Add(0, n*rate, drift(s.signal, c.load))
+			s.shift.Add(0, n*rate, p.drift(s, c.load, t-p.w.begin))
 			s.post.n, s.want = s.post.n+n, s.want+n*rate
 		}
 	}

@@ -108,7 +108,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 func (w *watch) pastEvidence(s *shiftStream) evidence {
 	e := evidence{
 		signal: s.signal, units: s.units, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
-		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: s.drift(0), flow: s.flow,
+		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: w.past.drift(s, 0, w.next-w.begin), flow: s.flow,
 	}
 	if s.points != nil {
 		e.points = s.points.pointLook

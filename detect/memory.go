@@ -21,6 +21,8 @@ type memory struct {
 	turn  int64        // number of the history that was digested last
 	fresh *lesson      // its digest
 	past  []*stat.Past // by signal, of those before; nil without any
+
+	season season
 }
 
 // remember digests the history of services whose turn has come. Turns follow
@@ -35,6 +37,7 @@ func (d *Detector) remember(start time.Time, t int32) {
 		case turn > s.memory.turn:
 			s.memory.turn = turn
 			s.memory.take(d.digest(s, t))
+			d.learnSeason(s, turn, t)
 		}
 	}
 }

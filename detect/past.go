@@ -9,7 +9,7 @@ import (
 
 // newPast makes the comparison with the past, counting from window from.
 func (d *Detector) newPast(w *watch, from int32) *past {
-	p := &past{w: w, from: from, exogenous: pExogenous}
+	p := &past{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin)}
 	if d.leaves(PartTime) {
 		p.exogenous = 1e-12
 	}
@@ -217,9 +217,9 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			case s.points != nil:
 				ratio = s.points.ratio(p.w, t)
 			case !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
-				ratio = ctx.ratio[s.signal.count]
+				ratio = ctx.ratio[s.signal.count] * p.course.ratio(s.signal.count, t-p.w.begin)
 			}
-			s.shift.Add(x, want*ratio, s.drift(ctx.load))
+			s.shift.Add(x, want*ratio, p.drift(s, ctx.load, t-p.w.begin))
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
 		}
 		p.logA[k] = s.shift.LogA()
@@ -308,7 +308,7 @@ func lowerBound(v []afterCell, t int32) int {
 
 // without gives the evidence as if some instances had not been there.
 func (p *past) without(out map[*instance]bool, t int32) float64 {
-	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
+	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, course: p.course, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
 	for _, s := range p.streams {
 		x := *s
 		if s.crossing != nil {

@@ -146,7 +146,7 @@ func newLoss(s *service, h history) *loss {
 // table takes in one window: how many calls were lost of how many, and how
 // many requests both versions served. It gives the calls meant for each.
 func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
-	l.rise.Add(c.beyond(), float64(c.calls), drift(&signal{}, 0))
+	l.rise.Add(c.beyond(), float64(c.calls), usualDrift(countFailedHere))
 	served := float64(candidate + baseline)
 	if float64(c.lost) <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
 		if served > 0 {

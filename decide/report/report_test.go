@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,9 +107,10 @@ func release() unship.ReleaseReport {
 	return unship.ReleaseReport{
 		Schema: unship.ReleaseSchema, Environment: "production", Namespace: "shop", Service: "cart", Version: "2.1.0", Previous: "2.0.0",
 		FirstSeen: at(0), Announced: true, Rollout: unship.RolloutCanary, Verdict: unship.Inconclusive,
-		Why: "too few requests so far", Samples: unship.Samples{Baseline: 5120, Candidate: 129}, Comparison: unship.ComparisonConcurrent,
+		Why: "too few requests so far", Samples: unship.Samples{Baseline: 5120, Candidate: 129}, Comparison: unship.ComparisonConcurrent, Threshold: math.Log(1000),
 		Detectable: []unship.Detectable{
 			{Signal: unship.SignalErrorRatio, Unit: "1", Baseline: 0.002, Change: 0.03, DoublingAt: at(840)},
+			{Signal: unship.SignalErrorRatio, Slice: "tenant.id=acme", Unit: "1", Baseline: 0.002, Change: 0.07},
 			{Signal: unship.SignalDuration, Unit: "x", Baseline: 1, Change: 1.4},
 		},
 	}

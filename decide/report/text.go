@@ -55,6 +55,9 @@ func ReleaseText(r unship.ReleaseReport) string {
 	}
 	s.line("compared", "%s; %s against %s", words.Compared(r.Comparison, r.Previous),
 		words.Of(r.Samples.Candidate, "request"), words.Count(r.Samples.Baseline))
+	if r.Threshold > 0 {
+		s.line("errs", "on %s", words.FalseAlarms(r.Comparison, r.Threshold))
+	}
 	for _, d := range r.Detectable {
 		s.line("would see", "%s", detectable(d))
 	}

@@ -3,6 +3,7 @@ package words
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 
 	"unship.dev"
@@ -130,6 +131,16 @@ func slowest(quantile float64) string {
 		return p[len(" of "):] + " of "
 	}
 	return ""
+}
+
+// FalseAlarms says how often a harmless release is blamed at most, at a level of
+// log evidence that is asked for.
+func FalseAlarms(c unship.Comparison, threshold float64) string {
+	rate := fmt.Sprintf("one in %s harmless releases at most", Count(uint64(math.Round(math.Exp(min(threshold, 40))))))
+	if c == unship.ComparisonBefore {
+		return rate + ", in the mean over what time alone does to the service"
+	}
+	return rate
 }
 
 // Compared says what a release was compared with.
