@@ -184,10 +184,15 @@ func newExchange(signal Signal, to Consumer) (x exchange, ok bool) {
 func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte, error) {
 	var refused ingest.Refusal
 	var err error
-	fast := signal == Traces && encoding == Protobuf
+	message, fast := body, signal == Traces && encoding == Protobuf
+	if signal == Traces && encoding == JSON {
+		p := shared.Get(len(body))
+		defer shared.Put(p)
+		message, fast = wire.AppendTracesJSON((*p)[:0], body)
+	}
 	x, known := exchange{}, fast
 	if fast { // the consumer reads it by itself
-		refused, err = to.TracesProto(body)
+		refused, err = to.TracesProto(message)
 	} else if x, known = newExchange(signal, to); known {
 		refused, err = x.consume(encoding, body)
 	}
