@@ -142,7 +142,7 @@ func (c *control) see(t int32, unit int, p *unship.Operation, h unship.Histogram
 	}
 	total := float64(h.Total())
 	for k, limit := range c.limits[unit].limits {
-		if lat == latAll || lat == latTail && k == thresholds-1 {
+		if holds(lat, k) {
 			slot[countP50+k].x += float64(h.Above(limit + raise))
 			slot[countP50+k].n += total
 		}

@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 	"slices"
+	"time"
 
 	"unship.dev"
 )
@@ -28,8 +29,9 @@ type latency struct {
 	past   sketch
 	limits [thresholds]int16
 	known  bool
-	middle float64          // mean bucket of the past
 	window unship.Histogram // the baseline's durations of the present window
+	grown  durations        // those of instances that do not warm up any more
+	young  []youth          // … and what may teach how others do
 	blocks []block
 }
 
@@ -66,15 +68,6 @@ func (s *sketch) add(h unship.Histogram) {
 		s.weight[b.Index-s.base] += float64(b.Count)
 		s.total += float64(b.Count)
 	}
-}
-
-// middle is the mean bucket: the mean of the durations' logarithms, in buckets.
-func (s *sketch) middle() float64 {
-	sum := 0.0
-	for i, w := range s.weight {
-		sum += w * float64(int(s.base)+i)
-	}
-	return sum / math.Max(s.total, 1e-12)
 }
 
 // limits gives the thresholds; false with too little data.
@@ -131,16 +124,49 @@ func (b *block) above(limit int16) (n, total float64) {
 	return n, total
 }
 
+// youth is what a young instance did in the present window.
+type youth struct {
+	of   *warming
+	bin  int
+	took durations
+}
+
+// meet notes the durations of an instance, by which starts are compared with
+// instances that are grown. candidate: its version is under watch.
+func (l *latency) meet(i *instance, candidate bool, h unship.Histogram, t int32, window time.Duration) {
+	bin := bins
+	if !i.settled {
+		bin = warmBin(i.minutes(t, window))
+	}
+	if bin < bins {
+		y := youth{of: i.warming, bin: bin}
+		y.took.add(h)
+		l.young = append(l.young, y)
+	}
+	if bin >= warmGrown && !candidate {
+		l.grown.add(h)
+	}
+}
+
+// compareYoung lets the window's young instances teach. Where nobody is grown
+// nothing can be said of them.
+func (l *latency) compareYoung() {
+	for _, y := range l.young {
+		y.of.add(y.bin, y.took, l.grown)
+	}
+	l.young, l.grown = l.young[:0], durations{}
+}
+
 // close takes the window's baseline durations into the past. Thresholds for
 // window t are thus made of what came before t.
 func (l *latency) close(t, history int32) {
+	l.compareYoung()
 	if len(l.window) == 0 {
 		return
 	}
 	l.past.decay(forgetting)
 	l.past.add(l.window)
 	l.limits, l.known = l.past.limits()
-	l.middle = l.past.middle()
 	at := t - t%blockWindows
 	if k := len(l.blocks); k == 0 || l.blocks[k-1].at != at {
 		l.blocks = append(l.blocks, block{at: at, len: blockWindows})

@@ -64,7 +64,7 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	case i.settled:
 	case i.warming == nil:
 		i.warmness, i.warming, i.trouble = d.warmth(s), &warming{}, s.trouble()
-	case !i.warming.filed && i.minute(t, d.opt.Window) > 0 && i.minute(t, d.opt.Window) <= warmBins && !s.candidate(i.version):
+	case !i.warming.filed && i.age(t) >= int32(warmth/d.opt.Window) && warmBin(i.minutes(t, d.opt.Window)) < bins && !s.candidate(i.version):
 		s.file(i, d.opt.Window)
 	}
 	var mine *watch
@@ -104,7 +104,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	seen := uint8(latNone)
 	if ok {
 		seen = limits.slow(h, &y)
-		s.warm(i, h, l, t, d.opt.Window)
+		l.meet(i, mine != nil, h, t, d.opt.Window)
 	}
 	c := i.open(u, t)
 	c.add(p.Requests, y)

@@ -279,7 +279,7 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		case !sig.latency() && c.starting:
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
-		case c.lat == latAll || c.lat == latTail && sig.count == countFar:
+		case holds(c.lat, sig.count-countP50):
 			x, n = x+float64(c.y[sig.count-countP50]), n+float64(c.n)
 		}
 	}

@@ -44,7 +44,7 @@ func (s *signal) of(c *cell) (bad, all int) {
 		return min(bad, 1), min(all, 1)
 	}
 	switch {
-	case s.latency() && (c.lat == latNone || c.lat == latTail && s.count != countFar):
+	case s.latency() && !holds(c.lat, s.count-countP50):
 		return 0, 0
 	case c.starting && s.failure():
 		return 0, 0

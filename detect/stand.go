@@ -72,6 +72,7 @@ func (i *instance) clone() *instance {
 func (l *latency) clone() *latency {
 	c := *l
 	c.past.weight, c.window, c.blocks = slices.Clone(l.past.weight), slices.Clone(l.window), slices.Clone(l.blocks)
+	c.young = nil
 	for k := range c.blocks {
 		c.blocks[k].h = slices.Clone(c.blocks[k].h)
 	}

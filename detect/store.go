@@ -31,13 +31,16 @@ const (
 	countFour   = 2
 )
 
-// Which latency counts of a cell hold. A young instance is slow while it warms
-// up: only its far tail is compared.
+// Which thresholds of durations are looked at: so many of them, the highest first.
 const (
-	latNone = iota
-	latTail
-	latAll
+	latNone  = 0
+	latTail  = 1 // the far tail only
+	latUpper = 3 // all but the middle
+	latAll   = thresholds
 )
+
+// holds says whether lat takes in the k-th threshold.
+func holds(lat uint8, k int) bool { return k >= thresholds-int(lat) }
 
 // cell is what one instance did in one window in one unit.
 type cell struct {

@@ -95,32 +95,73 @@ func TestACandidateDoesNotExcuseItself(t *testing.T) {
 	}
 }
 
-func TestAmplitudes(t *testing.T) {
-	for _, want := range []float64{.1, 1, 3} {
-		var w warming
-		var h unship.Histogram
-		for age := range 60 {
-			h = h[:0]
-			h.Add(int16(math.Round(160*math.Log2(1+want*math.Exp(-float64(age)/60)))/10), 100)
-			w.add(0, h, 0)
-		}
-		if _, got := w.amplitude(1); math.Abs(got-want) > .15*want+.03 {
-			t.Errorf("amplitude %v, want %v", got, want)
+// start is a start that is slower by a factor at each age in minutes, beside equal peers.
+func start(slower func(minutes float64) float64) *warming {
+	w := &warming{}
+	for t := range 16 * 12 {
+		age := (float64(t) + .5) / 12
+		at := 16 * math.Log2(slower(age))
+		w.add(warmBin(age), durations{60, 60 * at, 60 * at * at}, durations{480, 0, 0})
+	}
+	return w
+}
+
+// taught gives what a service is granted after such starts.
+func taught(n int, slower func(minutes float64) float64) warmness {
+	d, err := New(Options{})
+	if err != nil {
+		panic(err)
+	}
+	s := newService(unship.Service{Name: "cart"}, 1)
+	for range n {
+		s.warmups = append(s.warmups, start(slower))
+	}
+	d.order = append(d.order, s)
+	return d.warmth(s)
+}
+
+func TestWarmUpIsLearnt(t *testing.T) {
+	for _, decay := range []float64{1, 2, 4} {
+		for _, a := range []float64{0, .1, 1, 3} {
+			cold := func(minutes float64) float64 { return 1 + a*math.Exp(-minutes/decay) }
+			few, many := taught(2, cold), taught(16, cold)
+			if a > .5 && (many.decay < decay || many.decay > 2*decay) {
+				t.Errorf("A %v over %v minutes: decay %v", a, decay, many.decay)
+			}
+			if !(few.amplitude > many.amplitude && many.amplitude > a && few.doubt > many.doubt) {
+				t.Errorf("A %v over %v minutes: %+v is granted after two starts, %+v after sixteen; want less, and more than they showed", a, decay, few, many)
+			}
+			if most := 3*a + .2; many.amplitude > most {
+				t.Errorf("A %v over %v minutes: %v is granted, want at most %v", a, decay, many.amplitude, most)
+			}
 		}
 	}
-	if _, a := (&warming{}).amplitude(1); a != 0 {
-		t.Error("an instance without requests has an amplitude")
+}
+
+// An instance that is slow for good does not warm up: a slow release that
+// nobody noticed excuses none of the next ones.
+func TestSlowForGoodIsNotWarmingUp(t *testing.T) {
+	slow := taught(4, func(float64) float64 { return 1.5 })
+	if none := taught(4, func(float64) float64 { return 1 }); slow != none {
+		t.Errorf("%+v is granted after slow instances, %+v after others", slow, none)
 	}
-	few, many := bound([]float64{0, 0}, .5), bound(make([]float64, 12), .5)
-	if !(few > many && many > 1) {
-		t.Errorf("after two equal starts %v is granted, after twelve %v; want less, and more than they showed", few, many)
-	}
-	i := instance{warmness: warmness{3, 2}}
-	for age, last := int32(0), math.Inf(1); age < 100; age++ {
-		g := i.slowdown(age, 5*time.Second)
-		if g > last || g < 1 {
-			t.Fatalf("at age %d %v is granted after %v; want it to fall to 1", age, g, last)
+	if w := (&warming{}); true {
+		if _, _, ok := w.slower(0); ok {
+			t.Error("an instance without requests teaches")
 		}
-		last = g
+	}
+}
+
+func TestAllowanceFalls(t *testing.T) {
+	i := instance{warmness: warmness{3, 2, 1.5}}
+	for age, last := int32(0), int16(1<<14); age < 300; age++ {
+		raise, lat := i.allowance(age, 5*time.Second)
+		if raise > last || raise < 0 || (lat >= latUpper) != (raise <= warmMuch) {
+			t.Fatalf("at age %d thresholds are raised by %d after %d, %v compared; want it to fall to 0", age, raise, last, lat)
+		}
+		last = raise
+	}
+	if raise, lat := i.allowance(300, 5*time.Second); raise != 0 || lat != latAll {
+		t.Errorf("grown instances: thresholds are raised by %d", raise)
 	}
 }

@@ -116,7 +116,7 @@ const calm = world.Watch
 
 // practice is how many harmless releases come before the faulty ones, where the
 // world is old enough to have had any.
-const practice = 2
+const practice = 6
 
 // simulate runs one world with its share of the releases.
 func (p *plan) simulate(ctx context.Context, n int) {
