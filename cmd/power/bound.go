@@ -18,7 +18,7 @@ var boundEffects = [][2]float64{{.01, .02}, {.001, .005}, {.001, .05}, {.02, .02
 // writeBound measures the delay in independent requests, a tenth of them the
 // candidate's, against the least that any test needs whose false alarms are one
 // in a thousand (Wald 1945, for two samples): once for a change that comes with
-// the release, once with the half of the evidence that waits for later changes.
+// the release, once with the part of the evidence that waits for later changes.
 // No noise is granted that is not there, and the rate limiter is left out: it
 // bounds bursts, which independent requests do not have.
 func writeBound(out io.Writer, seed uint64) {
@@ -40,7 +40,7 @@ func delayOverBound(pb, pc float64, seed uint64, runs int) (bound, atStart, anyT
 	for range runs {
 		start := stat.NewProcess(independent(math.MaxInt))
 		any := stat.NewProcess(independent(0))
-		atStart += samples(start, r, nc, pb, pc, math.Log(1/alpha)-math.Ln2) // all is invested at the start
+		atStart += samples(start, r, nc, pb, pc, math.Log(stat.AtRelease/alpha)) // all is invested at the start
 		anyTime += samples(any, r, nc, pb, pc, math.Log(1/alpha))
 	}
 	n := windows * float64(runs)

@@ -28,7 +28,7 @@ func Wald(pc, pb, nc, nb, alpha float64) float64 {
 }
 
 const (
-	priceOfLooking = 3.2 // nats: for the unknown size (2.5 at most) and the unknown start (.7)
+	priceOfLooking = 2.8 // nats: for the unknown size (2.5 at most) and the unknown start (.3)
 	fastest        = 4.0 // windows that the limiter wants
 )
 

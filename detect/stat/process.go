@@ -38,9 +38,9 @@ type ProcessOptions struct {
 // with L and M summed [ConditionalLLR] of all strata (Mantel and Haenszel 1959:
 // one odds ratio, any number of strata), φ the dispersion of healthy instances
 // (a power likelihood: Grünwald 2012) and η normal with the deviation of
-// healthy instances' log odds ratio. Half of the evidence is for a change with
-// the release, half for a change at a later moment; both are then limited in
-// how fast they may rise. With Delta a second process, Poisson increments
+// healthy instances' log odds ratio. Three quarters of the evidence
+// ([AtRelease]) are for a change with the release, the rest for a change at a
+// later moment; both are then limited in how fast they may rise. With Delta a second process, Poisson increments
 // (y·log θ − n·Delta·(θ−1))/φ, runs beside it and the smaller of the two counts.
 //
 // The range of log E is from some −3 (the price of looking) upward, without
@@ -201,6 +201,8 @@ type mixture struct {
 	logV  []float64 // of the null nodes
 	buf   []float64
 
+	atRelease float64 // [AtRelease]
+
 	logStart float64 // log weight of a start in one window
 	lateNull float64 // log of the nodes' mixture in the restarting part
 }
@@ -208,7 +210,7 @@ type mixture struct {
 func newMixture(alts int, logV []float64, horizon int) mixture {
 	n := alts + len(logV)
 	m := mixture{
-		alts: alts, logV: logV, logStart: -math.Log(float64(horizon)), since: make([]int, alts),
+		alts: alts, logV: logV, atRelease: AtRelease, logStart: -math.Log(float64(horizon)), since: make([]int, alts),
 		now: make([]float64, n), sum: make([]float64, n), late: make([]float64, n),
 		low: make([]float64, alts), buf: make([]float64, n),
 	}
@@ -218,8 +220,14 @@ func newMixture(alts int, logV []float64, horizon int) mixture {
 	return m
 }
 
-// close adds the present window to the evidence and gives its log: half a
-// change at the start, half a change at a uniformly distributed later window
+// AtRelease is the prior probability that what a release does wrong begins with
+// it. Changes that do cost log(4/3) nats more than if no others were looked for,
+// later ones log 4: equal parts would cost both log 2, which is more on average
+// if most faults are there from the beginning.
+const AtRelease = .75
+
+// close adds the present window to the evidence and gives its log: a change at
+// the start with probability [AtRelease], else at a uniformly distributed later window
 // (Shiryaev 1963; the e-detector of Shin, Ramdas and Rinaldo 2023 with total
 // weight one). phi deflates the first, latePhi the second; window counts from 1.
 func (m *mixture) close(phi, latePhi float64, window int) float64 {
@@ -232,7 +240,7 @@ func (m *mixture) close(phi, latePhi float64, window int) float64 {
 	}
 	m.lateNull = m.nullEvidence(m.late, 1)
 	late := m.evidence(m.late, 1) - m.lateNull
-	return LogAdd(m.closeFromStart(phi, window), late) - math.Ln2
+	return LogAdd(math.Log(m.atRelease)+m.closeFromStart(phi, window), math.Log(1-m.atRelease)+late)
 }
 
 // closeFromStart adds the present window to the evidence for a change that came

@@ -39,7 +39,7 @@ func referenceHistory(l *lcg, instances int) []Cells {
 
 func TestProcessReference(t *testing.T) {
 	// An independent program (batch form, all tables exact) on the
-	// same tables: raw ratio part, limited ratio part, limited part of Delta.
+	// same tables, half of the evidence for later changes: raw ratio part, limited ratio part, limited part of Delta.
 	want := map[int]map[int][3]float64{
 		1: {
 			9:  {-1.98301699063, -1.98301699063, 10.3616329185},
@@ -56,6 +56,7 @@ func TestProcessReference(t *testing.T) {
 	c := Calibrate(referenceHistory(&first, 5), nil)
 	for kc, rows := range want {
 		p := NewProcess(ProcessOptions{Calibration: c, InstancesC: kc, InstancesB: 4, ExtraSD: .05, Delta: .0005, LogRho: math.Log(1.1)})
+		p.ratio.atRelease, p.floor.atRelease = .5, .5
 		l := lcg(7)
 		for w := range 40 {
 			for s := range 2 {
@@ -109,20 +110,21 @@ func TestProcessMeanUnderTheNull(t *testing.T) {
 	both := ProcessOptions{Calibration: noise(1), Horizon: 4}
 	deflated := ProcessOptions{Calibration: noise(2), Horizon: 4}
 	for _, rate := range []float64{.02, .3, .7} {
-		if got := enumerate(3, 2, 3, rate, rate, NewProcess(start), exp); !near(got, .5, 1e-9) {
-			t.Errorf("rate %v: mean %v, want the half that is invested", rate, got)
+		if got := enumerate(3, 2, 3, rate, rate, NewProcess(start), exp); !near(got, AtRelease, 1e-9) {
+			t.Errorf("rate %v: mean %v, want the part that is invested", rate, got)
 		}
-		// By now three of four quarters of the other half are invested too.
-		if got := enumerate(3, 2, 3, rate, rate, NewProcess(both), exp); got < .84 || got > .875 {
-			t.Errorf("rate %v: mean %v, want at most .875", rate, got)
+		// By now three of four quarters of the rest are invested too.
+		const most = AtRelease + .75*(1-AtRelease)
+		if got := enumerate(3, 2, 3, rate, rate, NewProcess(both), exp); got < .92 || got > most {
+			t.Errorf("rate %v: mean %v, want at most %v", rate, got, most)
 		}
 		if got := enumerate(3, 2, 3, rate, rate, NewProcess(both), limited); got > 1 {
 			t.Errorf("rate %v: limited mean %v above 1", rate, got)
 		}
-		if got := enumerate(3, 2, 3, rate/2, rate, NewProcess(both), exp); got > .875 {
+		if got := enumerate(3, 2, 3, rate/2, rate, NewProcess(both), exp); got > most {
 			t.Errorf("rate %v, candidate better: mean %v above that of the boundary", rate, got)
 		}
-		if got := enumerate(3, 2, 3, rate, rate, NewProcess(deflated), exp); got > .875 {
+		if got := enumerate(3, 2, 3, rate, rate, NewProcess(deflated), exp); got > most {
 			t.Errorf("rate %v, deflated: mean %v", rate, got)
 		}
 	}
@@ -150,8 +152,8 @@ func TestProcessMeanOverHealthyDifferences(t *testing.T) {
 	for j, eta := range nodes {
 		mean += math.Exp(logV[j]) * conditional(3, 3, 4, 3, math.Exp(eta), NewProcess(o))
 	}
-	if !near(mean, .5, 1e-9) {
-		t.Errorf("mean %v, want the half that is invested", mean)
+	if !near(mean, AtRelease, 1e-9) {
+		t.Errorf("mean %v, want the part that is invested", mean)
 	}
 }
 
