@@ -19,6 +19,7 @@ const (
 	blockWindows = 3
 	recentBlocks = 20
 	oldWindows   = 60
+	tail         = 2 // the threshold of the 99 % quantile
 )
 
 var quantiles = [thresholds]float64{.5, .9, .99, .99}
@@ -31,6 +32,7 @@ type latency struct {
 	known  bool
 	window unship.Histogram // the baseline's durations of the present window
 	grown  durations        // those of instances that do not warm up any more
+	slow   float64          // … of them beyond the 99 % quantile
 	young  []youth          // … and what may teach how others do
 	blocks []block
 }
@@ -128,7 +130,8 @@ func (b *block) above(limit int16) (n, total float64) {
 type youth struct {
 	of   *warming
 	bin  int
-	took durations
+	age  int32
+	took unship.Histogram
 }
 
 // meet notes the durations of an instance, by which starts are compared with
@@ -139,12 +142,11 @@ func (l *latency) meet(i *instance, candidate bool, h unship.Histogram, t int32,
 		bin = warmBin(i.minutes(t, window))
 	}
 	if bin < bins {
-		y := youth{of: i.warming, bin: bin}
-		y.took.add(h)
-		l.young = append(l.young, y)
+		l.young = append(l.young, youth{i.warming, bin, i.age(t), h})
 	}
 	if bin >= warmGrown && !candidate {
 		l.grown.add(h)
+		l.slow += float64(h.Above(l.limits[tail]))
 	}
 }
 
@@ -152,9 +154,23 @@ func (l *latency) meet(i *instance, candidate bool, h unship.Histogram, t int32,
 // nothing can be said of them.
 func (l *latency) compareYoung() {
 	for _, y := range l.young {
-		y.of.add(y.bin, y.took, l.grown)
+		var own durations
+		own.add(y.took)
+		y.of.add(y.bin, own, l.grown)
+		if l.known && l.grown.n > 0 && y.age < startWindows {
+			l.seeTail(&y, &own)
+		}
 	}
-	l.young, l.grown = l.young[:0], durations{}
+	clear(l.young)
+	l.young, l.grown, l.slow = l.young[:0], durations{}, 0
+}
+
+// seeTail counts which of a young instance's requests are slower than those of
+// grown ones, and than its being slower in the mean explains.
+func (l *latency) seeTail(y *youth, own *durations) {
+	slower := int16(math.Ceil(math.Max(0, own.sum/own.n-l.grown.sum/l.grown.n)))
+	y.of.tail += float64(y.took.Above(l.limits[tail] + slower))
+	y.of.tailExpected += own.n * (l.slow + .5) / (l.grown.n + 50)
 }
 
 // close takes the window's baseline durations into the past. Thresholds for

@@ -36,6 +36,7 @@ func (d *Detector) read(tick *unship.Tick, t int32) {
 				u.lat.close(t, int32(d.opt.History))
 			}
 		}
+		s.noteTails(t)
 	}
 }
 
@@ -63,7 +64,7 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	switch {
 	case i.settled:
 	case i.warming == nil:
-		i.warmness, i.warming, i.trouble = d.warmth(s), &warming{}, s.trouble()
+		i.warmness, i.warming, i.trouble, i.slowStart = d.warmth(s), &warming{}, s.trouble(), s.slowStart()
 	case !i.warming.filed && i.age(t) >= int32(warmth/d.opt.Window) && warmBin(i.minutes(t, d.opt.Window)) < bins && !s.candidate(i.version):
 		s.file(i, d.opt.Window)
 	}

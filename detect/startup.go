@@ -7,7 +7,8 @@ import "math"
 // start of a service shows is not the release's doing, and a rollback would
 // show it again. So failures of an instance do not count while it is younger
 // than the service's starts have been in trouble; a release that is at fault
-// goes on failing.
+// goes on failing. Likewise durations do not count while the slowest of them are
+// what the service's starts bring: first requests that wait for connections.
 //
 // A start was in trouble as long as single windows stood out: more failures than
 // ⌊m + 3√(2m)⌋ + 2, with m expected by the rates of grown instances in general
@@ -37,11 +38,29 @@ func (s *service) noteStarts(t int32) {
 		}
 		failed, m := s.failures(i, t)
 		m *= level
-		if i.age(t) <= i.warming.trouble+startGap && failed > math.Floor(m+3*math.Sqrt(2*m))+2 {
+		if i.age(t) <= i.warming.trouble+startGap && standsOut(failed, m) {
 			i.warming.trouble = i.age(t) + 1
 		}
 	}
 }
+
+// noteTails notes which of a service's young instances have requests that are
+// very slow, once the durations of window t are compared. Such requests are few:
+// they are counted from the last window that stood out on.
+func (s *service) noteTails(t int32) {
+	for _, i := range s.instances {
+		w := i.warming
+		if w == nil || i.last != t || i.age(t) > w.slow+startGap || i.age(t) >= startWindows {
+			continue
+		}
+		if standsOut(w.tail, w.tailExpected) {
+			w.slow, w.tail, w.tailExpected = i.age(t)+1, 0, 0
+		}
+	}
+}
+
+// standsOut says that a count is more than chance makes of m.
+func standsOut(n, m float64) bool { return n > math.Floor(m+3*math.Sqrt(2*m))+2 }
 
 // grownLevel is how many times as often as usual the grown instances fail in
 // window t, at least 1: an upper estimate, two deviations above.
@@ -72,12 +91,23 @@ func (s *service) failures(i *instance, t int32) (failed, expected float64) {
 }
 
 // trouble is for how many windows the service's instances usually fail when
-// they start: the longest of its latest starts, if most had trouble.
+// they start.
 func (s *service) trouble() int32 {
+	return s.usual(func(w *warming) int32 { return w.trouble })
+}
+
+// slowStart is for how many windows the slowest of their durations are not to be
+// compared.
+func (s *service) slowStart() int32 {
+	return s.usual(func(w *warming) int32 { return w.slow })
+}
+
+// usual is the longest trouble of the service's latest starts, if most had any.
+func (s *service) usual(of func(*warming) int32) int32 {
 	longest, seen := int32(0), 0
 	for _, w := range s.warmups {
-		if w.trouble > 0 {
-			longest = max(longest, w.trouble)
+		if n := of(w); n > 0 {
+			longest = max(longest, n)
 			seen++
 		}
 	}

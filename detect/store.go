@@ -124,6 +124,7 @@ type instance struct {
 	warmness    warmness // how much slower it may be when it starts
 	warming     *warming // nil of settled ones
 	trouble     int32    // windows in which instances usually fail when they start
+	slowStart   int32    // … and in which usually some requests are very slow
 }
 
 func (i *instance) at(unit int, t int32) *cell {

@@ -79,7 +79,10 @@ type warmness struct {
 type warming struct {
 	bins    [bins]warmLesson
 	filed   bool
-	trouble int32 // windows up to the last one in which it failed as starts do
+	trouble int32 // windows up to the last one in which it failed as starts do …
+	slow    int32 // … and in which some requests were very slow
+
+	tail, tailExpected float64 // very slow requests since then
 }
 
 // warmLesson sums up log durations, in buckets.
@@ -279,6 +282,8 @@ func (i *instance) allowance(t int32, window time.Duration) (buckets int16, lat 
 	g := 1 + float64(w.doubt*w.amplitude*math.Exp(-i.minutes(t, window)/w.decay))
 	buckets = int16(math.Log(g) / math.Log(bucketRatio))
 	switch {
+	case i.age(t) < i.slowStart:
+		return buckets, latNone
 	case buckets <= warmLittle:
 		return buckets, latAll
 	case buckets <= warmMuch:

@@ -165,3 +165,41 @@ func TestAllowanceFalls(t *testing.T) {
 		t.Errorf("grown instances: thresholds are raised by %d", raise)
 	}
 }
+
+// First requests wait for connections, caches are empty: what every start of a
+// service shows for some seconds is not the release's doing.
+func TestTailsOfAllStartsAreHarmless(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		s := newSimulation(seed + 900)
+		s.scaleUps("cart", 6)
+		s.canary("cart", simStart, 2)
+		s.effects = append(s.effects, func(_ *simService, i *simInstance, _ string, t int) effect {
+			if i.from == 0 || t-i.from >= 4 {
+				return effect{}
+			}
+			return effect{slowShare: .2}
+		})
+		if r := s.run(t)["cart"]; r.regressed >= 0 {
+			t.Errorf("seed %d: blamed after %d windows: %s", seed, r.regressed, r.first.Why)
+		}
+	}
+}
+
+// What only the new version's start shows is: the tail of its durations counts
+// as soon as the service's usual starts are over.
+func TestTailsOfAReleaseAreSeenAfterUsualStarts(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(910)
+	s.scaleUps("cart", 6)
+	s.canary("cart", simStart, 2)
+	s.effects = append(s.effects, func(_ *simService, i *simInstance, _ string, t int) effect {
+		if i.version != "1.1.0" && (i.from == 0 || t-i.from >= 4) {
+			return effect{}
+		}
+		return effect{slowShare: .2}
+	})
+	if r := s.run(t)["cart"]; r.regressed < 0 || r.regressed > 24 {
+		t.Errorf("found after %d windows, want within 24; last: %s", r.regressed, r.last.Why)
+	}
+}
