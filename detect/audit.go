@@ -110,7 +110,7 @@ func (d *Detector) runAudit(a *unship.Assessment, tick *unship.Tick, policies ru
 			x.placebo.end()
 			x.placebo = nil
 		}
-		if x.period != 0 {
+		if x.period != 0 && a.Outage == "" {
 			x.placebo = d.choose(k, period, policies, t)
 		}
 		if x.placebo != nil {

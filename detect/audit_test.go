@@ -254,6 +254,27 @@ func TestAStateOfAnotherVersionIsRefused(t *testing.T) {
 	}
 }
 
+func TestServicesHeardOnceAMinuteAreAuditedToo(t *testing.T) {
+	s := simAudit(4)
+	s.services = s.services[:2]
+	rare := s.services[0]
+	rare.rps *= 12
+	s.silent = func(i *simInstance, t int) bool { return slices.Contains(rare.instances, i) && t%12 != 6 }
+	d, watched := newAudited(t, auditOptions), 0
+	var a unship.Assessment
+	for w := range 900 {
+		a = s.show(w, w+1, d)
+		for k := range d.audit.slots {
+			if p := d.audit.slots[k].placebo; p != nil && p.of.id == rare.id() {
+				watched++
+			}
+		}
+	}
+	if n, alarms := trials(a.Audit); watched == 0 || n < 5 || alarms > 0 {
+		t.Errorf("%d trials, %d alarms; the service was looked at %d times", n, alarms, watched)
+	}
+}
+
 func TestRatesAreOfThirtyDays(t *testing.T) {
 	var c auditCount
 	for day := range int64(45) {
