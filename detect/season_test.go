@@ -70,7 +70,7 @@ func TestDriftIsLearntFromPretendedReplacements(t *testing.T) {
 func TestReplacedServicesThatWander(t *testing.T) {
 	t.Parallel()
 	blamed := map[bool]int{}
-	const releases = 12
+	const releases = 8
 	for seed := range uint64(releases) {
 		for _, learnt := range []bool{true, false} {
 			if wanders(t, seed+1620, learnt) {
