@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -30,7 +32,7 @@ func BenchmarkReplay(b *testing.B) {
 	if _, err := scenario.Generate(dir, kinds[0], scenario.Options{Seed: 1}); err != nil {
 		b.Fatal(err)
 	}
-	protobuf, json := forms(b, dir)
+	protobuf, json, spans := forms(b, dir)
 	for name, path := range map[string]string{"protobuf": protobuf, "json": json} {
 		b.Run(name, func(b *testing.B) {
 			info, err := os.Stat(path)
@@ -38,18 +40,21 @@ func BenchmarkReplay(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.SetBytes(info.Size())
+			begin := cpu(b)
 			for b.Loop() {
 				p := &cmd.Program{Actions: builtin.Factories(), Out: io.Discard, Err: io.Discard, Env: os.LookupEnv}
 				if status := p.Run(context.Background(), []string{"replay", "-o", "json", path}); status != 0 {
 					b.Fatalf("replay exits with %d", status)
 				}
 			}
+			b.ReportMetric(float64(info.Size())*float64(b.N)/1e6/(cpu(b)-begin).Seconds(), "MB/CPU-s")
+			b.ReportMetric(float64(spans)*float64(b.N)/(cpu(b)-begin).Seconds(), "spans/CPU-s")
 		})
 	}
 }
 
 // forms writes a recording as one plain file of length-prefixed protobuf and one of JSON lines.
-func forms(b *testing.B, dir string) (protobuf, json string) {
+func forms(b *testing.B, dir string) (protobuf, json string, spans int) {
 	r, err := file.Open([]string{dir}, file.Options{Strict: true})
 	if err != nil {
 		b.Fatal(err)
@@ -64,10 +69,11 @@ func forms(b *testing.B, dir string) (protobuf, json string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p, j := encode(b, i)
+		p, j, n := encode(b, i)
 		if p == nil {
 			continue
 		}
+		spans += n
 		pb.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p))))
 		pb.Write(p)
 		lines.Write(append(j, '\n'))
@@ -77,10 +83,10 @@ func forms(b *testing.B, dir string) (protobuf, json string) {
 	if err := errors.Join(os.WriteFile(protobuf, pb.Bytes(), 0o600), os.WriteFile(json, lines.Bytes(), 0o600)); err != nil {
 		b.Fatal(err)
 	}
-	return protobuf, json
+	return protobuf, json, spans
 }
 
-func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
+func encode(b *testing.B, i file.Item) (protobuf, json []byte, spans int) {
 	var err1, err2 error
 	switch i.Kind {
 	case file.KindTraces:
@@ -90,6 +96,7 @@ func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
 		} else if td, err1 = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(protobuf); err1 != nil {
 			break
 		}
+		spans = td.SpanCount()
 		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(td)
 	case file.KindLogs:
 		protobuf, err1 = (&plog.ProtoMarshaler{}).MarshalLogs(i.Logs)
@@ -99,5 +106,15 @@ func encode(b *testing.B, i file.Item) (protobuf, json []byte) {
 	if err := errors.Join(err1, err2); err != nil {
 		b.Fatal(err)
 	}
-	return protobuf, json
+	return protobuf, json, spans
+}
+
+// cpu is the processor time that this process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
