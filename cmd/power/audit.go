@@ -28,7 +28,7 @@ type auditPlan struct {
 }
 
 // measureAudit lets time pass without a release, in each environment, and tells what placebos show.
-func (o options) measureAudit(ctx context.Context, all []world.Environment, out io.Writer) error {
+func (o options) measureAudit(ctx context.Context, all []world.Environment, out, errs io.Writer) error {
 	plans := make([]*auditPlan, len(all))
 	for k, e := range all {
 		plans[k] = &auditPlan{env: e, seed: o.seed<<32 + uint64(k), windows: int(o.audit / (5 * time.Second))}
@@ -40,6 +40,13 @@ func (o options) measureAudit(ctx context.Context, all []world.Environment, out 
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if o.verbose {
+		for _, p := range plans {
+			for _, a := range p.shown.Alarms {
+				fmt.Fprintf(errs, "%s: %s, %s: %s\n", p.env.Name, a.Comparison, a.At.Format(time.RFC3339), a.Why)
+			}
+		}
 	}
 	writeAudit(out, plans)
 	return nil

@@ -64,7 +64,7 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.DurationVar(&o.history, "history", 24*time.Hour, "of the service before its first release; releases follow one another unless it is less than an hour")
 	f.Uint64Var(&o.seed, "seed", 1, "of the simulation")
 	f.IntVar(&o.workers, "j", runtime.NumCPU(), "simulations at the same time")
-	f.BoolVar(&o.verbose, "v", false, "tell of each harmless release that is blamed")
+	f.BoolVar(&o.verbose, "v", false, "tell of each harmless release that is blamed, and of the latest false alarms")
 	f.DurationVar(&o.audit, "audit", 0, "instead, let that much `time` pass without a release and tell what placebos show")
 	f.BoolVar(&o.bound, "bound", true, "also measure independent requests against Wald's bound")
 	if err := f.Parse(args); err != nil {
@@ -110,7 +110,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (int, error) {
 		return 2, err
 	}
 	if o.audit > 0 {
-		if err := o.measureAudit(ctx, all, out); err != nil {
+		if err := o.measureAudit(ctx, all, out, errs); err != nil {
 			return 1, err
 		}
 		return 0, nil
