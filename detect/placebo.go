@@ -55,7 +55,7 @@ func (d *Detector) subjects(s *service, t int32, how unship.Comparison, hash uin
 		if len(old) > 0 && old[0].version != i.version {
 			return nil
 		}
-		if i.last == t && i.age(t) >= int32(placeboAge/d.opt.Window) && i.ID != unship.OverflowOperation {
+		if i.age(t) >= int32(placeboAge/d.opt.Window) && i.ID != unship.OverflowOperation {
 			old = append(old, i)
 		}
 	}
@@ -97,7 +97,7 @@ func (d *Detector) newPlacebo(s *service, chosen []*instance, how unship.Compari
 	}
 	c, old := p.copy(hash), chosen[0].version
 	for _, i := range chosen {
-		c.admit(&instance{Instance: i.Instance, version: old + placeboMark, first: t + 1, last: t, streak: i.streak, settled: true})
+		c.admit(&instance{Instance: i.Instance, version: old + placeboMark, first: t + 1, last: i.last, streak: i.streak, settled: true})
 	}
 	policy := policies.For(s.id)
 	policy.Watch = min(policy.Watch, placeboLength)
