@@ -58,7 +58,7 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("power", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.IntVar(&o.releases, "releases", 3000, "harmless releases in each environment; a sixth of them in wide ones, of 20 operations")
-	f.IntVar(&o.faulty, "faulty", 100, "faulty releases for each effect, in E2, E4 and E7")
+	f.IntVar(&o.faulty, "faulty", 100, "faulty releases for each effect, in E2, E4, E7 and R1")
 	f.StringVar(&o.only, "only", "", "`environments`, such as E2,E4; empty for all")
 	f.StringVar(&o.effects, "effects", "", "only effects with this `text` in their name")
 	f.DurationVar(&o.history, "history", 24*time.Hour, "of the service before its first release; releases follow one another unless it is less than an hour")

@@ -16,7 +16,7 @@ import (
 func TestShortened(t *testing.T) {
 	o := options{releases: 6, faulty: 5, history: 20 * time.Minute, seed: 7}
 	var all []world.Environment
-	for _, name := range strings.Split("S1,S3,S5,E2,E4,E5,E6,mix,surge,rubbish", ",") {
+	for _, name := range strings.Split("S1,S3,S5,E2,E4,E5,E6,mix,surge,rubbish,R1,R2,R3", ",") {
 		e, err := world.Named(name)
 		if err != nil {
 			t.Fatal(err)

@@ -44,7 +44,7 @@ const inWorld = 25
 const wideShare = 6
 
 // faultyIn are the environments in which delays are measured.
-var faultyIn = []string{"E2", "E4", "E7"}
+var faultyIn = []string{"E2", "E4", "E7", "R1"}
 
 func (o options) plan(all []world.Environment) (plans []*plan) {
 	seed := o.seed << 32

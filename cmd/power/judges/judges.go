@@ -4,7 +4,8 @@
 // A judge sees what a metrics database would show it: crude totals of the new
 // instances, of the old ones, and of old ones started at the same time
 // ([world.Sample]). It says, window after window, whether it would take the
-// release back by now; the first yes stands.
+// release back by now; the first yes stands. Where nothing old is left beside the
+// release, those that compare with it never decide.
 package judges
 
 import (

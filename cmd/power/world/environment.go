@@ -7,7 +7,10 @@
 // described where it is drawn, so that anybody can simulate it again.
 package world
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Environment is a service and what happens to it by itself. All probabilities
 // and deviations are of the healthy service.
@@ -35,6 +38,10 @@ type Environment struct {
 	Rubbish    bool    // one application begins to send what must be refused, to both versions
 	Operations int     // at least 1; Zipf distributed
 	Slices     int     // applications that call; 0: unknown
+	Replaced   bool    // the new version takes the place of all instances at once
+	Controls   int     // other services, which are not released
+	Days       bool    // load and failures follow the hour, all services' failures drift alike, and each by itself
+	Shared     bool    // outages hit the controls as well
 }
 
 // Windows of a watch and of what comes before it.
@@ -45,9 +52,9 @@ const (
 
 // Environments gives all of them: S0 to S8 have failures only and one candidate
 // of ten instances; E1 to E7 have durations too and two candidates of ten, and
-// so has what follows them.
+// so has what follows them. In R1 to R3 nothing old is left to compare with.
 func Environments() []Environment {
-	all := append(failuresOnly(), realistic()...)
+	all := slices.Concat(failuresOnly(), realistic(), replaced())
 	for k := range all {
 		all[k].Operations = max(1, all[k].Operations)
 	}
@@ -104,6 +111,18 @@ func realistic() []Environment {
 		of(e2, "mix-wide", "the same, another mix", func(e *Environment) { wide(e); e.Mix = true }),
 		of(e2, "rubbish-wide", "the same, one sends rubbish", func(e *Environment) { wide(e); e.Rubbish = true }),
 	}
+}
+
+// replaced are environments in which only the past and other services tell what
+// would be without the release.
+func replaced() []Environment {
+	r1 := Environment{Name: "R1", About: "replaced at once", Instances: 10, Requests: 50, Failures: .005, Replaced: true, Controls: 5, Days: true}
+	r2 := r1
+	r2.Name, r2.About, r2.Durations, r2.Disturbed = "R2", "the same, with durations", true, true
+	r2.Cluster, r2.InstanceSD, r2.InstanceAR, r2.Incidents = 2, .1, .3, .3
+	r3 := r1
+	r3.Name, r3.About, r3.Outages, r3.Shared = "R3", "R1, with outages of all services", 1, true
+	return []Environment{r1, r2, r3}
 }
 
 // Effect is what a faulty release does to its requests.

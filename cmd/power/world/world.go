@@ -24,6 +24,8 @@ type World struct {
 	effect  Effect
 
 	old, canaries, fresh []*instance
+	controls             []*control
+	common, own          wander // of the log failure rate, over hours
 	shared, slow         drift
 	outage               [2]int // windows
 	outageLevel          float64
@@ -62,6 +64,9 @@ func New(e Environment, seed uint64) *World {
 	}
 	for k := range e.Instances {
 		w.old = append(w.old, newInstance(w, "v0", fmt.Sprintf("old-%02d", k), -1<<20))
+	}
+	for k := range e.Controls {
+		w.controls = append(w.controls, newControl(w, k))
 	}
 	w.Settle()
 	return w
@@ -119,14 +124,23 @@ func (w *World) Release(e Effect) unship.Release {
 		w.turn = w.t + w.rng.IntN(2*Watch/3)
 	}
 	at := w.time(w.t)
-	return unship.Release{
+	r := unship.Release{
 		ReleaseID: unship.ReleaseID{Service: Service(), Version: version}, Previous: "v0",
 		FirstSeen: at, LastSeen: at, Rollout: unship.RolloutCanary,
 	}
+	if w.env.Replaced {
+		w.replace(version)
+		r.Previous, r.Rollout = fmt.Sprintf("v%d", w.version-1), unship.RolloutReplaced
+	}
+	return r
 }
 
-// Withdraw takes the new version away.
+// Withdraw takes the new version away. Where it replaced everything it stays,
+// without its effect.
 func (w *World) Withdraw() {
+	if w.env.Replaced && len(w.canaries) > 0 {
+		w.old = w.canaries
+	}
 	w.canaries, w.fresh, w.effect, w.turn = w.canaries[:0:0], w.fresh[:0:0], Effect{}, math.MaxInt
 }
 
@@ -163,6 +177,7 @@ func (w *World) Step() (*unship.Tick, Sample) {
 			w.tick.Windows = append(w.tick.Windows, i.window)
 		}
 	}
+	w.stepControls(m)
 	slices.SortFunc(w.tick.Windows, func(a, b unship.Window) int {
 		return cmp.Or(a.Release.Compare(b.Release), cmp.Compare(a.Instance.ID, b.Instance.ID))
 	})
@@ -174,6 +189,9 @@ func (w *World) Step() (*unship.Tick, Sample) {
 func (w *World) moment() moment {
 	e, m := &w.env, moment{failures: 1, slower: 0, load: 1}
 	m.failures = w.shared.factor(w.rng, e.SharedAR)
+	if e.Days {
+		m = w.hour(m)
+	}
 	if e.Outages > 0 && w.rng.Float64() < e.Outages/Watch {
 		w.outage = [2]int{w.t, w.t + 2 + w.rng.IntN(10)}
 		w.outageLevel = .05 + .25*w.rng.Float64()

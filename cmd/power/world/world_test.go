@@ -46,7 +46,7 @@ func play(w *World, windows int, visit func(*unship.Tick, Sample)) {
 
 func TestEnvironmentsAreWhatTheySay(t *testing.T) {
 	for _, e := range Environments() {
-		if e.Outages > 0 || e.Incidents > 0 || e.LongOutage || e.Surge {
+		if e.Outages > 0 || e.Incidents > 0 || e.LongOutage || e.Surge || e.Days {
 			continue // rates are not the healthy ones
 		}
 		var g Group
