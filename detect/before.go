@@ -14,9 +14,12 @@ const (
 	pExogenous      = .02  // that something else shifts during the watch
 	controlWindows  = 12   // trailing windows of the control ratio
 	controlPseudo   = 20   // counts by which a control's ratio is shrunk to 1
+	jumpDeviations  = 4    // by so many the latest windows differ from those before if the rate jumped …
+	jumpPseudo      = 2    // … and is drawn to 1 by so few counts
 	maxControls     = 30   // services
 	loadWindows     = 6    // over which the present load is taken
 	loadDeadZone    = .25  // of the log load: a quarter more or less is no saturation
+	strainSD        = .5   // deviation of a log rate for each unit by which the controls' moved: an outage hits no two alike
 	beforePhi       = 1.5  // dispersion of counts around their own past
 	beforeSingle    = 10   // operations with a stream of their own
 	releasedNear    = 24   // windows: a caller or control released that near is no witness
@@ -149,22 +152,39 @@ func (c *control) see(t int32, unit int, p *unship.Operation, h unship.Histogram
 	}
 }
 
-// ratio gives how the control's rate changed, by the trailing windows.
+// ratio gives how the control's rate changed, by the trailing windows: by the
+// latest alone if they are unlike those before them, for what begins at once must
+// not be taken for the release's because a control follows slowly.
 func (c *control) ratio(count int, t, begin int32) (float64, bool) {
 	pre := c.pre[count]
 	if pre.n == 0 {
 		return 1, false
 	}
-	var x, n float64
-	for k, at := range c.at {
-		if at > t-controlWindows && at >= begin && at <= t {
-			x += c.recent[k][count].x
-			n += c.recent[k][count].n
+	p := (pre.x + .5) / (pre.n + 1)
+	all := c.trailing(count, t, begin, controlWindows)
+	for _, windows := range [...]int32{1, 2, 4} {
+		now := c.trailing(count, t, begin, windows)
+		want := now.n * p * timesRate(rate{all.x - now.x, all.n - now.n}, p, controlPseudo)
+		if math.Abs(now.x-want) > jumpDeviations*math.Sqrt(beforePhi*(want+1)) {
+			return timesRate(now, p, jumpPseudo), true
 		}
 	}
-	p := (pre.x + .5) / (pre.n + 1)
-	return (x + controlPseudo) / (n + controlPseudo/p) / p, true
+	return timesRate(all, p, controlPseudo), true
 }
+
+// trailing sums up the latest windows since the release.
+func (c *control) trailing(count int, t, begin, windows int32) (sum rate) {
+	for k, at := range c.at {
+		if at > t-windows && at >= begin && at <= t {
+			sum.x += c.recent[k][count].x
+			sum.n += c.recent[k][count].n
+		}
+	}
+	return sum
+}
+
+// timesRate is how many times p a rate is, drawn to 1 by so many counts.
+func timesRate(r rate, p, pseudo float64) float64 { return (r.x + pseudo) / (float64(r.n*p) + pseudo) }
 
 // note keeps the context of window t: controls and load.
 func (w *watch) note(t int32) {
@@ -262,4 +282,5 @@ type shiftStream struct {
 	pre      rate
 	post     rate
 	want     float64 // bad requests after, if nothing had changed
+	strain   rate    // |log| of the controls' ratio, weighed by the bad requests expected
 }

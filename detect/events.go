@@ -456,6 +456,7 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	for k := range s.opt.PreN {
 		s.opt.PreN[k] *= rate
 	}
+	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, beforePhi)
 	s.rates = []float64{rate}
 	s.shift = stat.NewShift(s.opt)
 	for t := p.from; fresh && t < svc.events[event].first; t++ {

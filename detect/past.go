@@ -126,6 +126,7 @@ func (p *past) addStream(s *shiftStream, h history) {
 			s.opt.PreN[i] += n[k][i] * r
 		}
 	}
+	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, s.opt.Phi)
 	if s.points != nil {
 		s.opt.Phi = s.scattered()
 	}
@@ -212,14 +213,18 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			x, n, want = x+a, n+b, want+b*s.rates[i]
 		}
 		if n > 0 {
-			ratio := 1.0
+			ratio, season := 1.0, 1.0
 			switch {
 			case s.points != nil:
 				ratio = s.points.ratio(p.w, t)
 			case !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
-				ratio = ctx.ratio[s.signal.count] * p.course.ratio(s.signal.count, t-p.w.begin)
+				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
-			s.shift.Add(x, want*ratio, p.drift(s, ctx.load, t-p.w.begin))
+			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
+			s.strain.n += want * ratio
+			ratio *= season
+			drift := p.drift(s, ctx.load, t-p.w.begin)
+			s.shift.Add(x, want*ratio, math.Hypot(drift, strainSD*s.strain.x/math.Max(1e-12, s.strain.n)))
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
 		}
 		p.logA[k] = s.shift.LogA()
@@ -316,7 +321,7 @@ func (p *past) without(out map[*instance]bool, t int32) float64 {
 			c.restart()
 			x.crossing = &c
 		} else {
-			x.shift = stat.NewShift(x.opt)
+			x.shift, x.strain = stat.NewShift(x.opt), rate{}
 		}
 		again.streams = append(again.streams, &x)
 	}

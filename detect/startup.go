@@ -104,14 +104,19 @@ func (s *service) slowStart() int32 {
 
 // usual is the longest trouble of the service's latest starts, if most had any.
 func (s *service) usual(of func(*warming) int32) int32 {
-	longest, seen := int32(0), 0
+	longest, seen, all := int32(0), 0, 0
 	for _, w := range s.warmups {
-		if n := of(w); n > 0 {
+		n := of(w)
+		if n >= startWindows-startGap {
+			continue // it did not end: that was no trouble with starting
+		}
+		all++
+		if n > 0 {
 			longest = max(longest, n)
 			seen++
 		}
 	}
-	if seen < startLessons || float64(seen) < startShare*float64(len(s.warmups)) {
+	if seen < startLessons || float64(seen) < startShare*float64(all) {
 		return 0
 	}
 	return longest + startMargin

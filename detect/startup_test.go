@@ -89,6 +89,8 @@ func TestTroubleOfStarts(t *testing.T) {
 		{[]int32{4, 6}, 8},
 		{[]int32{4, 6, 0, 0}, 8},
 		{[]int32{4, 6, 0, 0, 0}, 0},
+		{[]int32{24, 24, 24, 21}, 0},
+		{[]int32{4, 6, 24, 24, 24}, 8},
 	} {
 		s := newService(unship.Service{Name: "cart"}, 0)
 		for _, k := range c.starts {

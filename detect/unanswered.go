@@ -132,7 +132,7 @@ func (l *loss) since(from int32) []tally {
 
 func newLoss(s *service, h history) *loss {
 	x, n := s.lostBefore(h)
-	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: beforePhi})}
+	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
 	lost, calls := 0.0, 0.0
 	for _, c := range s.asked {
 		if c.at >= h.from && c.at < h.to {

@@ -34,6 +34,11 @@ func (p *plan) decided(column int) (at []int) {
 	return at
 }
 
+// cannot says that a column's judge has nothing to compare with in the plan's environment.
+func (p *plan) cannot(column int) bool {
+	return column > 0 && p.env.Replaced && !judges.All()[column-1].Alone
+}
+
 func writeHarmless(out io.Writer, plans []*plan) {
 	names := columns()
 	fmt.Fprintf(out, "False rollbacks, of harmless releases watched for half an hour:\n\n| environment | releases | ")
@@ -44,6 +49,10 @@ func writeHarmless(out io.Writer, plans []*plan) {
 		}
 		fmt.Fprintf(out, "| %s: %s | %d |", p.env.Name, p.env.About, p.releases)
 		for c := range names {
+			if p.cannot(c) {
+				fmt.Fprint(out, " – |")
+				continue
+			}
 			at := p.decided(c)
 			bad := len(at) - len(missed(at))
 			if c == 0 {
@@ -70,6 +79,10 @@ func writeFaulty(out io.Writer, plans []*plan) {
 		}
 		fmt.Fprintf(out, "| %s | %d |", p.effect.Name, p.releases)
 		for c := range names {
+			if p.cannot(c) {
+				fmt.Fprint(out, " – |")
+				continue
+			}
 			fmt.Fprintf(out, " %s |", delays(p.decided(c), p.effect.After))
 		}
 		fmt.Fprintln(out)

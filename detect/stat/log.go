@@ -84,8 +84,11 @@ func xlogy(x, y float64) float64 {
 // an e-process it is as valid.
 type limiter struct{ step, value, raw float64 }
 
-func (l *limiter) update(raw float64) float64 {
-	if raw > l.raw {
+func (l *limiter) update(raw float64) float64 { return l.follow(raw, raw > l.raw) }
+
+// follow is update where something else than raw tells that evidence grew.
+func (l *limiter) follow(raw float64, grew bool) float64 {
+	if grew {
 		l.value = math.Min(raw, l.value+l.step)
 	} else {
 		l.value = math.Min(raw, l.value)

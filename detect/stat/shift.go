@@ -30,8 +30,10 @@ const (
 //	ℓ(θ; τ) = X_{>τ}·log θ − (a+X)·log[(b + N_{≤τ} + θ·N_{>τ}) / (b+N)].
 //
 // Null hypothesis: since the release the rate differs by no more than a normal
-// drift of the log rate with the deviation given window by window ([Shift.LogA]
-// and [Shift.LogB] are both relative to it). Assumption: the exposure has been
+// drift of the log rate with the deviation given window by window, or it is at
+// the level of some stretch of the time before that was about as long: what
+// comes in bursts may do so again ([Shift.LogA] and [Shift.LogB] are both
+// relative to the mixture). Assumption: the exposure has been
 // multiplied by the ratio of services that should move alike. What is not
 // refuted by this alone is a shift that came by itself near the release; for
 // that there is LogB, and [ShiftRelease] weighs both: the change must start at
@@ -45,9 +47,11 @@ type Shift struct {
 	a, b         float64 // of the time before, divided by φ
 	x, n         float64 // since the release, divided by φ
 	sd           float64
-	grid, growth []float64 // log θ and θ−1 of changes for the worse
-	any, anyGrow []float64 // the same of changes for better or worse
-	nodes, logV  []float64 // standard normal
+	grid, growth []float64    // log θ and θ−1 of changes for the worse
+	any, anyGrow []float64    // the same of changes for better or worse
+	nodes, logV  []float64    // standard normal
+	past         [][2]float64 // sums of the time before up to each window, divided by φ
+	active       int          // windows with exposure since the release
 	slots        [][2]float64
 	slotCap      int
 	windows      int
@@ -108,6 +112,7 @@ func (s *Shift) before(x, n []float64) {
 		}
 	}
 	s.a, s.b = sx+0.5, sn
+	s.past = sums(x, n, s.phi)
 }
 
 // Add adds one window after the release: x bad of the exposure n, and the
@@ -120,10 +125,11 @@ func (s *Shift) Add(x, n, sd float64) {
 	s.windows++
 	s.sd = math.Max(0, sd)
 	if n > 0 && x >= 0 {
+		s.active++
 		s.x += x / s.phi
 		s.n += n / s.phi
 	}
-	s.logA, s.stale = s.atRelease()-s.drift(), true
+	s.logA, s.stale = s.atRelease()-s.null(), true
 }
 
 // ratio is ℓ for a change after which came (x, n).
@@ -203,14 +209,14 @@ func (s *Shift) anyTime() float64 {
 		math.Log(all*float64(len(s.any)))
 }
 
-// LogA is the log Bayes factor of "worse since the release" against drift.
+// LogA is the log Bayes factor of "worse since the release" against the null.
 func (s *Shift) LogA() float64 { return s.logA }
 
 // LogB is the log Bayes factor of "shifted, either way, at some moment from
-// five minutes before the release to the end of the watch" against drift.
+// five minutes before the release to the end of the watch" against the null.
 func (s *Shift) LogB() float64 {
 	if s.stale {
-		s.logB, s.stale = s.anyTime()-s.drift(), false
+		s.logB, s.stale = s.anyTime()-s.null(), false
 	}
 	return s.logB
 }
@@ -249,6 +255,7 @@ func (l *logSum) log() float64 { return l.top + math.Log(l.sum) }
 // those are described.
 type ShiftRelease struct {
 	logExo, logNone float64
+	last            float64 // log Σ w·A of the step before
 	limit           limiter
 }
 
@@ -283,7 +290,10 @@ func (r *ShiftRelease) Step(weights, logA, logB []float64) float64 {
 	if math.IsInf(a.top, -1) {
 		return r.limit.value
 	}
-	return r.limit.update(a.log() - LogAdd(r.logNone, r.logExo+b.log()))
+	// E has a bound, and at the bound it no longer grows although evidence does.
+	grew := a.log() > r.last
+	r.last = a.log()
+	return r.limit.follow(a.log()-LogAdd(r.logNone, r.logExo+b.log()), grew)
 }
 
 // LogE is the rate-limited log e-value as of the last step.

@@ -22,13 +22,13 @@ func TestShiftReference(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if !near(s.LogA(), row[0], 1e-9) {
-			t.Errorf("window %d: log A %v, want %v", w, s.LogA(), row[0])
+		if a := s.atRelease() - s.drift(); !near(a, row[0], 1e-9) {
+			t.Errorf("window %d: log A %v, want %v", w, a, row[0])
 		}
 		coming := float64(s.slotCap-len(s.slots)) * 17
 		theirs := math.Exp(row[1]+s.drift()) * 17 * 120
-		if b := math.Log((theirs+coming)/(17*140)) - s.drift(); !near(s.LogB(), b, 1e-9) {
-			t.Errorf("window %d: log B %v, want %v", w, s.LogB(), b)
+		if b := math.Log((theirs + coming) / (17 * 140)); !near(s.anyTime(), b, 1e-9) {
+			t.Errorf("window %d: log B %v, want %v", w, s.anyTime(), b)
 		}
 	}
 }
@@ -88,6 +88,22 @@ func TestShiftStories(t *testing.T) {
 		}
 		if raised < c.least || raised > c.most {
 			t.Errorf("%s: %d of 100 raised, want %d to %d", c.name, raised, c.least, c.most)
+		}
+	}
+}
+
+// Evidence beyond all doubt is at the bound from the first windows on.
+func TestTheBoundIsNoHindrance(t *testing.T) {
+	o := ShiftOptions{}
+	for range 360 {
+		o.PreX, o.PreN = append(o.PreX, 5), append(o.PreN, 1000)
+	}
+	s, e := NewShift(o), NewShiftRelease(.02, 0)
+	for w := range 8 {
+		s.Add(float64(250-w%3), 1000, .15)
+		l := e.Step([]float64{.3}, []float64{s.LogA()}, []float64{s.LogB()})
+		if want := math.Min(float64(w+1)*math.Log(100)/4, math.Log(100)); l < want-1e-9 {
+			t.Errorf("window %d: log E %.2f; want %.2f at least", w, l, want)
 		}
 	}
 }

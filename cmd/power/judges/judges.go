@@ -5,7 +5,7 @@
 // instances, of the old ones, and of old ones started at the same time
 // ([world.Sample]). It says, window after window, whether it would take the
 // release back by now; the first yes stands. Where nothing old is left beside the
-// release, those that compare with it never decide.
+// release, only some of them can judge ([Maker.Alone]).
 package judges
 
 import (
@@ -24,17 +24,18 @@ type Judge interface {
 type Maker struct {
 	Name  string
 	About string
+	Alone bool // it needs no old instances beside the new ones
 	New   func(history []Minute) Judge
 }
 
 // All are the judges, in the order in which they are shown.
 func All() []Maker {
 	return []Maker{
-		{"Kayenta", "Mann–Whitney as NetflixACAJudge applies it, every five minutes, score below 75", newKayenta},
-		{"Flagger", "its documented example: 99 % succeed, p99 at most 500 ms, the fifth failed minute", newFlagger},
-		{"Argo", "its documented example each minute: 95 % succeed, more than three failed measurements", newArgo},
-		{"z peeked", "z-tests of failures and of mean log duration at p < .001, each window", newPeeked},
-		{"3 sigma", "failures, p50 or p99 of two minutes in a row above mean + 3 deviations of the half hour before", newSigma},
+		{"Kayenta", "Mann–Whitney as NetflixACAJudge applies it, every five minutes, score below 75", false, newKayenta},
+		{"Flagger", "its documented example: 99 % succeed, p99 at most 500 ms, the fifth failed minute", true, newFlagger},
+		{"Argo", "its documented example each minute: 95 % succeed, more than three failed measurements", true, newArgo},
+		{"z peeked", "z-tests of failures and of mean log duration at p < .001, each window", false, newPeeked},
+		{"3 sigma", "failures, p50 or p99 of two minutes in a row above mean + 3 deviations of the half hour before", true, newSigma},
 	}
 }
 
