@@ -1,0 +1,156 @@
+package detect
+
+import "unship.dev/detect/stat"
+
+// slot is a division's stratum that is fed from one place.
+type slot struct {
+	*division
+	signal  *signal
+	stratum int
+	counts  []count // of the present window, by the frame's cells
+}
+
+// count is what one instance counts in one stratum.
+type count struct{ n, y int } // requests; bad ones, winsorised
+
+// source is a stratum that is read once a window for all that it feeds.
+type source struct {
+	stratum stratum
+	frame   frame
+	slots   []slot
+}
+
+// frame is what both cohorts did in one window in one stratum.
+type frame struct {
+	cells     []cell
+	who       []int // place in the service's instances
+	candidate []bool
+	both      bool
+}
+
+func (f *frame) read(c *comparison, st *stratum, t int32) {
+	f.cells, f.who, f.candidate = f.cells[:0], f.who[:0], f.candidate[:0]
+	nc, nb := 0, 0
+	for k, i := range c.svc.instances {
+		side := c.sides.side(i)
+		if side == 0 {
+			continue
+		}
+		x, ok := i.read(st, t)
+		if !ok {
+			continue
+		}
+		f.cells, f.who, f.candidate = append(f.cells, x), append(f.who, k), append(f.candidate, side == 1)
+		if side == 1 {
+			nc++
+		} else {
+			nb++
+		}
+	}
+	f.both = nc > 0 && nb > 0
+}
+
+// count winsorises what the frame's instances did.
+func (s *slot) count(f *frame) {
+	cal := s.opt.Calibration
+	s.counts = s.counts[:0]
+	for k := range f.cells {
+		y, n := s.signal.of(&f.cells[k])
+		x := count{n, cal.Winsor(s.stratum, n, y)}
+		s.counts = append(s.counts, x)
+		if s.crowd != nil && n > 0 {
+			s.crowd[f.who[k]].Add(cal, s.stratum, n, x.y)
+		}
+	}
+}
+
+// table gives the winsorised table of a stratum.
+func (s *slot) table(f *frame) (t stat.Table) {
+	for k, x := range s.counts {
+		if x.n == 0 {
+			continue
+		}
+		y := s.thin(f.who[k], x.y)
+		if f.candidate[k] {
+			t.NC, t.XC = t.NC+x.n, t.XC+y
+		} else {
+			t.NB, t.XB = t.NB+x.n, t.XB+y
+		}
+	}
+	return t
+}
+
+// tally gives what was counted, as it is.
+func (f *frame) tally(sig *signal) (sum tally) {
+	for k := range f.cells {
+		y, n := sig.of(&f.cells[k])
+		if f.candidate[k] {
+			sum.xc, sum.nc = sum.xc+float64(y), sum.nc+float64(n)
+		} else {
+			sum.xb, sum.nb = sum.xb+float64(y), sum.nb+float64(n)
+		}
+	}
+	return sum
+}
+
+// thin gives what of an instance's winsorised count may count beside its others.
+func (d *division) thin(who, y int) int {
+	if d.crowd == nil || y == 0 {
+		return y
+	}
+	return d.crowd[who].Thin(d.opt.Calibration, y)
+}
+
+// part is a new window for a division whose strata are added up.
+func (d *division) part(instances int) {
+	if len(d.strata) < 2 {
+		return
+	}
+	d.crowd = append(d.crowd[:0], make([]stat.Crowd, instances)...)
+}
+
+func (c *comparison) feed(s *slot, f *frame) {
+	if s.signal.whether != nil {
+		s.feedPresence(f)
+		return
+	}
+	table := s.table(f)
+	if table.NC == 0 || table.NB == 0 {
+		return
+	}
+	s.proc.Add(s.stratum, table)
+	s.totals[s.stratum].merge(f.tally(s.signal))
+	for _, h := range c.harmless {
+		if h == nil || h.stream.signal != s.signal {
+			continue
+		}
+		for k, d := range h.stream.divisions {
+			if d == s.division {
+				h.procs[k].Add(s.stratum, table)
+			}
+		}
+	}
+}
+
+// feedPresence adds which instances had bad requests at all.
+func (s *slot) feedPresence(f *frame) {
+	sum := f.tally(s.signal.whether)
+	if sum.nc == 0 || sum.nb == 0 {
+		return
+	}
+	var by stat.Presence
+	var showed [2]int
+	for k, x := range s.counts {
+		if x.n == 0 {
+			continue
+		}
+		by.Add(f.candidate[k], int(f.cells[k].n))
+		if f.candidate[k] {
+			showed[0] += s.thin(f.who[k], x.y)
+		} else {
+			showed[1] += s.thin(f.who[k], x.y)
+		}
+	}
+	s.proc.AddPresence(s.stratum, showed[0], showed[0]+showed[1], by.Share(), int(sum.nc))
+	s.totals[s.stratum].merge(sum)
+}
