@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"unship.dev"
@@ -129,7 +130,18 @@ func (l *live) recallAnnouncement(body []byte) error {
 type walJournal struct {
 	log interface {
 		Append(signal, encoding string, body []byte) error
+		Room(bytes int) error
 	}
+	full *atomic.Uint64 // counts requests that found no room
+}
+
+// Room says whether a request fits, before it is taken.
+func (j walJournal) Room(bytes int) error {
+	err := j.log.Room(bytes)
+	if err != nil {
+		j.full.Add(1)
+	}
+	return err
 }
 
 // Append stores a request before it is answered.

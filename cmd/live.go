@@ -39,7 +39,8 @@ type live struct {
 
 	holdUntil time.Time // until then windows stay open for what senders kept during a restart; zero: they do not
 
-	refused  uint64 // requests, for want of room, so far; of the loop alone
+	walFull  atomic.Uint64 // requests that the write-ahead log had no room for
+	refused  uint64        // requests, for want of room, so far; of the loop alone
 	inbox    chan message
 	acting   context.Context // of the decisions being carried out: ends when a shutdown has waited long enough
 	stop     context.CancelFunc
@@ -207,9 +208,12 @@ func (l *live) run(ctx context.Context) error {
 // refusing says that senders were told to come again since it was last asked.
 func (l *live) refusing() bool {
 	before := l.refused
-	l.refused = l.agg.Stats().Overloaded
+	l.refused = l.overloaded()
 	return l.refused > before
 }
+
+// overloaded counts the requests that were refused for want of memory, or of room in the log.
+func (l *live) overloaded() uint64 { return l.agg.Stats().Overloaded + l.walFull.Load() }
 
 // letGo lets the watermark follow again when the time for what senders kept is over.
 func (l *live) letGo() {

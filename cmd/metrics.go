@@ -21,7 +21,7 @@ var ownMetrics = []struct {
 	{"unship_late_total", "Records that came after their window had closed.", true, func(l *live) float64 { return float64(l.agg.Stats().Late) }},
 	{"unship_future_total", "Records from further ahead than a clock can be wrong.", true, func(l *live) float64 { return float64(l.agg.Stats().Future) }},
 	{"unship_duplicate_total", "Spans that came a second time.", true, func(l *live) float64 { return float64(l.agg.Stats().Duplicate) }},
-	{"unship_overloaded_total", "Requests answered: send again later.", true, func(l *live) float64 { return float64(l.agg.Stats().Overloaded) }},
+	{"unship_overloaded_total", "Requests answered: send again later.", true, func(l *live) float64 { return float64(l.overloaded()) }},
 	{"unship_pending_bytes", "Estimated memory of open windows.", false, func(l *live) float64 { return float64(l.agg.Stats().PendingBytes) }},
 	{"unship_wal_bytes", "Size of the write-ahead log.", false, func(l *live) float64 { return float64(l.wal.Size()) }},
 	{"unship_watermark_age_seconds", "Wall time less the event time up to which everything is judged.", false, func(l *live) float64 {

@@ -144,7 +144,7 @@ func (p *Program) runServe(ctx context.Context, c Config, log *slog.Logger) erro
 	defer ports.close()
 	receiver, err := otlp.New(otlp.Options{
 		GRPC: ports.grpc, HTTP: ports.otlpHTTP, MaxMessageBytes: int(c.Limits.Message),
-		Journal: walJournal{l.wal}, TLS: tlsConfig, Tokens: secrets(c.Auth.tokens("send")), Logger: log,
+		Journal: walJournal{l.wal, &l.walFull}, TLS: tlsConfig, Tokens: secrets(c.Auth.tokens("send")), Logger: log,
 	}, l.agg)
 	if err != nil {
 		return err

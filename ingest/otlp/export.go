@@ -44,6 +44,11 @@ func (e *exporter) export(signal Signal, encoding Encoding, compression string, 
 	if e.closing.Load() {
 		return nil, retryable(codes.Unavailable, "shutting down; send again")
 	}
+	if e.journal != nil {
+		if err := e.journal.Room(len(body)); err != nil {
+			return nil, retryable(codes.ResourceExhausted, err.Error())
+		}
+	}
 	plain := body
 	if compression != "" {
 		p, err := inflatersOf[compression].inflate(body, e.limit)

@@ -67,6 +67,9 @@ const (
 // Append is called before the answer; body must not be kept. What [Replay] is given later
 // are the same three.
 type Journal interface {
+	// Room says whether a request of a size still fits. It is asked before the request is
+	// consumed: what is consumed and then refused would be counted twice.
+	Room(bytes int) error
 	Append(signal Signal, encoding Encoding, body []byte) error
 }
 

@@ -72,9 +72,10 @@ func (s *sink) Logs(d plog.Logs) (ingest.Refusal, error) {
 
 // notes is a Journal that keeps everything.
 type notes struct {
-	mu  sync.Mutex
-	err error
-	all []note
+	mu   sync.Mutex
+	full error
+	err  error
+	all  []note
 }
 
 type note struct {
@@ -82,6 +83,8 @@ type note struct {
 	encoding Encoding
 	body     []byte
 }
+
+func (n *notes) Room(int) error { return n.full }
 
 func (n *notes) Append(signal Signal, encoding Encoding, body []byte) error {
 	n.mu.Lock()
@@ -274,6 +277,19 @@ func TestJournal(t *testing.T) {
 	kept.err = errors.New("disk full")
 	_, err := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan())
 	checkRetryable(t, err, codes.Unavailable)
+}
+
+func TestAFullJournalRefusesBeforeAnythingIsConsumed(t *testing.T) {
+	consumer := &sink{}
+	r := start(t, consumer, func(o *Options) { o.Journal = &notes{full: errors.New("the log is full")} })
+	_, err := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan())
+	checkRetryable(t, err, codes.ResourceExhausted)
+	if resp, _ := r.post(t, "/v1/traces", jsonType, "", must[[]byte](t)(oneSpan().MarshalJSON())); resp.StatusCode != 429 {
+		t.Errorf("HTTP: %s, want 429", resp.Status)
+	}
+	if consumer.spans != 0 {
+		t.Errorf("%d spans were consumed", consumer.spans)
+	}
 }
 
 func TestTokens(t *testing.T) {

@@ -136,14 +136,29 @@ func (l *Log) Append(signal, encoding string, body []byte) error {
 	if l.done {
 		return errClosed
 	}
-	if l.total()+int64(len(record)) > l.opts.MaxBytes {
-		return fmt.Errorf("append %d bytes: %w: it has %d of %d bytes", len(record), ErrFull, l.total(), l.opts.MaxBytes)
+	if err := l.room(len(record)); err != nil {
+		return err
 	}
 	if err := l.begin(); err != nil {
 		return fmt.Errorf("append to write-ahead log: %w", err)
 	}
 	if err := l.write(record); err != nil {
 		return fmt.Errorf("append to write-ahead log: %w", err)
+	}
+	return nil
+}
+
+// Room says whether a record of a size fits; if not, the error is ErrFull. Of a request
+// its uncompressed size may be asked for: then less fits than really does.
+func (l *Log) Room(bytes int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.room(bytes)
+}
+
+func (l *Log) room(bytes int) error {
+	if l.total()+int64(bytes) > l.opts.MaxBytes {
+		return fmt.Errorf("append %d bytes: %w: it has %d of %d bytes", bytes, ErrFull, l.total(), l.opts.MaxBytes)
 	}
 	return nil
 }
