@@ -141,8 +141,18 @@ type Judgement struct {
 	Detectable []Detectable `json:"detectable,omitempty"`
 	Samples    Samples      `json:"samples"`
 	Done       bool         `json:"done,omitempty"` // the watch is over; no further judgement follows
+	// Dependents were rolled out together with the release and cannot do without
+	// it: each must go back before it, in this order. Of regressed ones only.
+	Dependents []Dependent `json:"dependents,omitempty"`
 	// Impact counts what the release did to users beyond the baseline's rate, so far.
 	Impact Impact `json:"impact"`
+}
+
+// Dependent is a release that cannot do without another one.
+type Dependent struct {
+	Release  ReleaseID `json:"release"`
+	Previous string    `json:"previous"` // what it would go back to
+	Why      string    `json:"why"`      // what passed between the versions, in words
 }
 
 // Impact counts requests that a fault harmed.
@@ -187,6 +197,16 @@ type Blame struct {
 	Cause       Cause         `json:"cause"` // of the most probable hypothesis
 	Suspects    []Suspect     `json:"suspects,omitempty"`
 	Exonerated  []Exoneration `json:"exonerated,omitempty"`
+	Hypotheses  []Hypothesis  `json:"hypotheses,omitempty"` // most probable first; they sum to 1
+}
+
+// Hypothesis is something that may be the cause: a release, a service that was
+// not released, a node, the traffic, or what nobody knows.
+type Hypothesis struct {
+	Cause       Cause   `json:"cause"`
+	Name        string  `json:"name,omitempty"` // "shop/ledger 1.1.0", a service, a node
+	Probability float64 `json:"probability"`
+	Why         string  `json:"why,omitempty"`
 }
 
 // Assessment is what detect says after one tick.

@@ -37,10 +37,12 @@ type Incident struct {
 	DetectedAt  time.Time      `json:"detected_at"` // when the decision was reached, in event time
 	Suspects    []Suspect      `json:"suspects"`    // most probable first
 	Exonerated  []Exoneration  `json:"exonerated"`
+	Hypotheses  []Hypothesis   `json:"hypotheses,omitempty"` // all that was thought possible, releases and else, most probable first
 	Evidence    []Evidence     `json:"evidence"`
 	Impact      Impact         `json:"impact"`
 	Decision    DecisionRecord `json:"decision"`
 	Plan        Plan           `json:"plan"`
+	First       []Dependent    `json:"first,omitempty"` // releases that must go back before the guilty one, in this order
 	Actions     []StepResult   `json:"actions"`
 	Recovery    Recovery       `json:"recovery"`
 	Timeline    []TimelineItem `json:"timeline"`
@@ -109,6 +111,7 @@ type ReleaseReport struct {
 	Service     string       `json:"service"`
 	Version     string       `json:"version"`
 	Previous    string       `json:"previous"`
+	Change      Change       `json:"change,omitzero"` // what changed, where that is no new version
 	FirstSeen   time.Time    `json:"first_seen"`
 	Announced   bool         `json:"announced"`
 	Rollout     Rollout      `json:"rollout"`

@@ -87,6 +87,36 @@ type Release struct {
 	Rollout      Rollout       `json:"rollout"`     // as far as seen by now
 	RollbackOf   string        `json:"rollback_of"` // the version that was left, when this is a return to one that served before
 	Announcement *Announcement `json:"announcement,omitempty"`
+	// Change is what changed, where that is no new version: Previous then is the
+	// version that serves before and after, and Version names both.
+	Change Change `json:"change,omitzero"`
+}
+
+// ChangeKind is what kind of thing changed without a new version.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	ChangeFlag           ChangeKind = "flag"           // a feature flag
+	ChangeConfig         ChangeKind = "config"         // a configuration
+	ChangeInfrastructure ChangeKind = "infrastructure" // what the service runs on
+)
+
+// Change is a change of a service without a new version of it.
+type Change struct {
+	Kind  ChangeKind `json:"kind"`
+	Name  string     `json:"name"`
+	Value string     `json:"value,omitempty"` // what it is now
+	Was   string     `json:"was,omitempty"`   // what it was before
+}
+
+// String is the short form for people: "flag new-checkout=on".
+func (c Change) String() string {
+	s := string(c.Kind) + " " + c.Name
+	if c.Value != "" {
+		s += "=" + c.Value
+	}
+	return s
 }
 
 // IsRollback says that the release is a return to a version that served before.
@@ -104,6 +134,7 @@ type Announcement struct {
 	Rollback  bool      `json:"rollback,omitempty"`   // announced as a rollback
 	Finished  bool      `json:"finished,omitempty"`   // the rollout is complete
 	SchemaRev string    `json:"schema_rev,omitempty"` // database schema revision that it needs
+	Change    Change    `json:"change,omitzero"`      // what changed without a new version; Version is empty then
 }
 
 func enumName(names []string, v uint8) string {

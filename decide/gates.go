@@ -17,8 +17,10 @@ type situation struct {
 	Policy       rules.Policy
 	Release      unship.ReleaseID
 	Target       string
-	TargetGuilty string // why the target must not be returned to
-	Wanted       bool   // all that changed may be wanted
+	Change       unship.Change      // what the release is, where it is no new version
+	TargetGuilty string             // why the target must not be returned to
+	First        []unship.Dependent // releases that cannot do without it
+	Wanted       bool               // all that changed may be wanted
 	Doubts       []string
 	Cause        unship.Cause
 	Cleared      string // why blame holds the release innocent
@@ -45,6 +47,7 @@ func gates() []gate {
 	return []gate{
 		{Name: "target", Hard: true, Check: targetKnown},
 		{Name: "target_health", Check: targetHealthy},
+		{Name: "contract", Check: nobodyDepends},
 		{Name: "evidence", Check: evidenceClear},
 		{Name: "cause", Check: causeIsRelease},
 		{Name: "telemetry", Check: telemetryWorks},
@@ -66,6 +69,13 @@ func block(format string, args ...any) (unship.GateResult, string) {
 }
 
 func targetKnown(s situation) (unship.GateResult, string) {
+	if s.Change != (unship.Change{}) {
+		back := "back"
+		if s.Change.Was != "" {
+			back += " to " + s.Change.Was
+		}
+		return block("it is no new version but a change (%s), which no action here takes back: set it %s by hand", s.Change, back)
+	}
 	switch s.Target {
 	case "":
 		return block("nobody knows which version %s replaced: there is nothing to return to", s.Release)
@@ -80,6 +90,17 @@ func targetHealthy(s situation) (unship.GateResult, string) {
 		return block("%s", s.TargetGuilty)
 	}
 	return pass("nothing is known against the version to return to")
+}
+
+func nobodyDepends(s situation) (unship.GateResult, string) {
+	if len(s.First) == 0 {
+		return pass("no release that was rolled out together with it is known to need it")
+	}
+	var order []string
+	for _, d := range s.First {
+		order = append(order, fmt.Sprintf("%s to %s (%s)", d.Release, d.Previous, d.Why))
+	}
+	return block("others need it and must go back before it: first %s, then %s to %s", strings.Join(order, ", then "), s.Release, s.Target)
 }
 
 func evidenceClear(s situation) (unship.GateResult, string) {
@@ -183,7 +204,7 @@ func sayComparison(c unship.Comparison) string {
 // situationOf gathers what the gates look at.
 func (s *step) situationOf(in *incident, p rules.Policy) situation {
 	v := situation{
-		At: s.at, Policy: p, Release: in.Release, Target: in.Target, Wanted: in.Wanted, Doubts: in.Doubts,
+		At: s.at, Policy: p, Release: in.Release, Target: in.Target, Change: in.Change, First: in.First, Wanted: in.Wanted, Doubts: in.Doubts,
 		Cause: in.Cause, Cleared: in.Cleared, Outage: s.state.Outage, RejectedBy: in.RejectedBy,
 	}
 	v.TargetGuilty = s.guilty(unship.ReleaseID{Service: in.Release.Service, Version: in.Target})

@@ -45,6 +45,7 @@ type incident struct {
 	Undoing     *undo             `json:"undoing,omitempty"`     // asked for, not ordered yet
 	UndoneBy    string            `json:"undone_by,omitempty"`   // who asked for the undo that was ordered
 	Running     string            `json:"running,omitempty"`     // decision that is being carried out
+	Change      unship.Change     `json:"change,omitzero"`       // what the release is, where it is no new version
 	Thrown      []thrown          `json:"thrown,omitempty"`      // since the detection, sorted by type and place
 }
 
@@ -74,7 +75,12 @@ func (s *step) open(j unship.Judgement, b unship.Blame) {
 	in.ID = hash(j.Release.Environment, j.Release.Namespace, j.Release.Name, j.Release.Version,
 		nanos(in.StartedAt), nanos(in.DetectedAt))
 	r := s.releases[j.Release]
-	if r != nil {
+	switch {
+	case r == nil:
+	case r.Change != (unship.Change{}):
+		in.Change = r.Change
+		s.note(in, r.FirstSeen, "%s%s", r.Change, from(r.Change.Was))
+	default:
 		in.Target = r.Previous
 		s.note(in, r.FirstSeen, "%s began to serve%s", j.Release, replacing(r.Previous))
 	}
@@ -84,6 +90,13 @@ func (s *step) open(j unship.Judgement, b unship.Blame) {
 	s.note(in, in.StartedAt, "estimated onset")
 	s.note(in, s.at, "detected: %s", in.Title)
 	s.insert(in)
+}
+
+func from(was string) string {
+	if was == "" {
+		return ""
+	}
+	return ", " + was + " before"
 }
 
 func replacing(previous string) string {
@@ -119,6 +132,7 @@ func (in *incident) weigh(j unship.Judgement, b unship.Blame) {
 	in.LogE = max(in.LogE, finite(j.LogE))
 	in.Wanted = in.Wanted && (j.Verdict != unship.Regressed || onlyWanted(j)) // what was proven once stays so
 	in.Doubts = slices.Clone(j.Doubts)
+	in.First = slices.Clone(j.Dependents)
 	in.Cleared = exonerated(j.Release, b)
 	in.Cause = cmp.Or(b.Cause, unship.CauseRelease)
 	in.Impact.RequestsFailed = max(in.Impact.RequestsFailed, j.Impact.RequestsFailed)
@@ -130,6 +144,7 @@ func (in *incident) suspect(j unship.Judgement, b unship.Blame) bool {
 	before := in.Suspects
 	in.Suspects = suspects(j, b, in.Target)
 	in.Exonerated = append([]unship.Exoneration{}, b.Exonerated...)
+	in.Hypotheses = slices.Clone(b.Hypotheses)
 	return !slices.EqualFunc(before, in.Suspects, func(x, y unship.Suspect) bool {
 		return x.Service == y.Service && x.Version == y.Version && x.Probability == y.Probability
 	})

@@ -40,7 +40,7 @@ func (s *step) takeReleases(list []unship.Release) {
 func (s *step) addRelease(r unship.Release) {
 	report := &unship.ReleaseReport{
 		Schema: unship.ReleaseSchema, Environment: r.Environment, Namespace: r.Namespace, Service: r.Name,
-		Version: r.Version, FirstSeen: r.FirstSeen.UTC(), RollbackOf: r.RollbackOf,
+		Version: r.Version, Change: r.Change, FirstSeen: r.FirstSeen.UTC(), RollbackOf: r.RollbackOf,
 		Verdict: unship.Inconclusive, Detectable: []unship.Detectable{}, Why: s.firstWhy(r), Done: r.IsRollback(),
 	}
 	s.updateRelease(report, r)

@@ -26,8 +26,8 @@ var update = flag.Bool("update", false, "rewrite the stories' expected output")
 // time in one paragraph are one step. The commands:
 //
 //	policy MODE [cooldown=10m] [budget=3] [audit=0.01]
-//	TIME release SERVICE VERSION replaces PREVIOUS | returns from VERSION
-//	TIME judged SERVICE VERSION VERDICT [p=0.98] [failed=7] [wanted] [doubt=…] [cause=…] [innocent]
+//	TIME release SERVICE VERSION replaces PREVIOUS | returns from VERSION | changes KIND NAME VALUE
+//	TIME judged SERVICE VERSION VERDICT [p=0.98] [failed=7] [wanted] [doubt=…] [cause=…] [innocent] [needed=SERVICE]
 //	TIME tick [outage=…]
 //	TIME audit COMPARISON trials=30 alarms=2 lower=0.02
 //	TIME outcome SERVICE plan|rollback|undo done|failed|unknown|skipped [irreversible]
@@ -233,6 +233,8 @@ func (s *story) track(words []string) {
 	switch {
 	case len(words) > 3 && words[2] == "replaces":
 		r.Previous = words[3]
+	case len(words) > 5 && words[2] == "changes":
+		r.Previous, r.Change = "1.0.0", unship.Change{Kind: unship.ChangeKind(words[3]), Name: words[4], Value: words[5], Was: "off"}
 	case len(words) > 4 && words[2] == "returns":
 		r.RollbackOf, r.Previous = words[4], words[4]
 	}
@@ -255,6 +257,8 @@ func (s *story) judged(words []string) {
 	for _, w := range words[3:] {
 		key, value, _ := strings.Cut(w, "=")
 		switch key {
+		case "needed": // by a service's 2.0.0
+			j.Dependents = append(j.Dependents, unship.Dependent{Release: releaseOf(value, "2.0.0"), Previous: "1.0.0", Why: "it calls what is new"})
 		case "p":
 			p, err := strconv.ParseFloat(value, 64)
 			s.must(err)

@@ -55,7 +55,8 @@ type rate struct{ x, n float64 }
 type context struct {
 	at    int32
 	ratio [counts]float64 // of the controls, after to before
-	load  float64         // log change of the load beyond the dead zone
+	now   float64         // log change of the load beyond the dead zone
+	load  float64         // the largest of the trailing windows, over which the controls' ratio is taken
 }
 
 // enlistControls chooses the services to which a release is compared in time:
@@ -186,6 +187,17 @@ func (c *control) trailing(count int, t, begin, windows int32) (sum rate) {
 // timesRate is how many times p a rate is, drawn to 1 by so many counts.
 func timesRate(r rate, p, pseudo float64) float64 { return (r.x + pseudo) / (float64(r.n*p) + pseudo) }
 
+// steady is by how many buckets an instance's thresholds are raised in the
+// comparison with the past, where all instances are young at once: as many as
+// when it begins to count as warm, and no fewer later. A threshold that sinks
+// with age would look like a shift that came late.
+func (i *instance) steady() int16 {
+	if i.settled {
+		return 0
+	}
+	return min(warmLittle, int16(math.Log1p(i.warmness.doubt*i.warmness.amplitude)/math.Log(bucketRatio)))
+}
+
 // note keeps the context of window t: controls and load.
 func (w *watch) note(t int32) {
 	c := context{at: t}
@@ -204,7 +216,11 @@ func (w *watch) note(t int32) {
 	}
 	h := w.svc.history(w.begin, w.length)
 	was, is := w.svc.requests(h.from, h.to), w.svc.requests(max(w.begin, t-loadWindows+1), t+1)
-	c.load = math.Max(0, math.Abs(math.Log((is+1)/(was+1)))-loadDeadZone)
+	c.now = math.Max(0, math.Abs(math.Log((is+1)/(was+1)))-loadDeadZone)
+	c.load = c.now
+	for k := len(w.context) - 1; k >= 0 && w.context[k].at > t-controlWindows; k-- {
+		c.load = math.Max(c.load, w.context[k].now)
+	}
 	w.context = append(w.context, c)
 }
 
@@ -259,8 +275,12 @@ type past struct {
 	logA      []float64
 	logB      []float64
 	events    *eventShift
-	exogenous float64 // probability that something else shifts during the watch
-	outside   bool    // failures are counted from callers that are not being released
+	exogenous float64  // probability that something else shifts during the watch
+	outside   bool     // failures are counted from callers that are not being released
+	asked     float64  // calls to the service a window before the release, by its callers' word
+	of        *service // the service itself, where w's is a copy of it
+	callers   []*service
+	callees   []*service // both in order: neighbours that may be released as well
 }
 
 // shiftStream is one signal in some operations, before and after.
@@ -272,6 +292,7 @@ type shiftStream struct {
 	flow     *flow // of throughput
 	points   *pointShift
 	crossing *crossing // instead of a shift: a comparison with other callers
+	heard    *hearing  // instead of a shift: what neighbours saw, before and after
 	event    int       // index of the event that it is about and 1; 0: none
 	fresh    bool      // the event is one that first came after the release began
 	single   bool

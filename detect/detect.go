@@ -75,6 +75,7 @@ type Detector struct {
 	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
 	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
+	changes  []*placebo // watches of changes without a new version
 	audit    audit
 	epoch    time.Time                  // start of the first window, which has index 1
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
@@ -117,6 +118,7 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 	d.dropped += tick.Losses.Dropped
 	d.now = t
 	d.read(&tick, t)
+	d.readChanges(&tick, t)
 	d.remember(tick.Start, t)
 	for _, w := range d.watches {
 		if a.Outage != "" {
@@ -148,7 +150,12 @@ func (d *Detector) release(r unship.Release, policies rules.Set, t int32) {
 		return // its watch is over
 	}
 	begin := int32(r.FirstSeen.Sub(d.epoch)/d.opt.Window) + 1
-	d.openWatch(r, policies.For(r.Service), max(min(begin, t), t-lateRelease, 1))
+	begin = max(min(begin, t), t-lateRelease, 1)
+	if r.Change != (unship.Change{}) {
+		d.alter(r, policies.For(r.Service), begin)
+		return
+	}
+	d.openWatch(r, policies.For(r.Service), begin)
 }
 
 // Dismiss ends the watch of a release: a person said that it is not the cause.

@@ -113,9 +113,12 @@ func (w *watch) pastEvidence(s *shiftStream) evidence {
 	if s.points != nil {
 		e.points = s.points.pointLook
 	}
-	if c := s.crossing; c != nil {
-		e.near, e.logE, e.totals = c.near, c.proc.LogE(), c.totals
-	} else {
+	switch c := s.crossing; {
+	case c != nil:
+		e.near, e.logE, e.totals = c.near(), c.proc.LogE(), c.totals
+	case s.heard != nil:
+		e.near, e.logE, e.totals = s.heard.near, s.heard.logE, []tally{s.heard.tally()}
+	default:
 		e.logE, e.totals = s.shift.LogA(), []tally{s.tally()}
 	}
 	return e

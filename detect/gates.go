@@ -21,10 +21,11 @@ const (
 
 // gates is what the checks found.
 type gates struct {
-	at     int32 // window of the check; 0: not yet
-	doubts []string
-	node   string  // the node that explains the harm, if one does
-	logE   float64 // without the instances on suspicious nodes
+	at       int32 // window of the check; 0: not yet
+	doubts   []string
+	node     string  // the node that explains the harm, if one does
+	nodeLogE float64 // that it is bad
+	logE     float64 // without the instances on suspicious nodes
 }
 
 // examine checks a release whose evidence has crossed its threshold: would it
@@ -36,7 +37,7 @@ func (d *Detector) examine(w *watch, t int32) {
 	g := gates{at: t, logE: w.logE}
 	var bad []string
 	if !d.leaves(PartNodes) {
-		bad = d.noisyNodes(w, t)
+		bad, g.nodeLogE = d.noisyNodes(w, t)
 	}
 	out := map[*instance]bool{}
 	for _, i := range w.svc.instances {
@@ -108,11 +109,12 @@ type nodeCounts struct{ n, failed, durations, slow int }
 
 // noisyNodes gives the nodes of the release's service on which the other
 // services' and versions' instances are worse than elsewhere: failures and the
-// 90 % quantile, old versions only, since the release began.
-func (d *Detector) noisyNodes(w *watch, t int32) []string {
+// 90 % quantile, old versions only, since the release began; and the largest
+// log e-value against any of them.
+func (d *Detector) noisyNodes(w *watch, t int32) (noisy []string, most float64) {
 	nodes := w.svc.nodes()
 	if len(nodes) == 0 {
-		return nil
+		return nil, 0
 	}
 	grid := stat.DefaultGrid()
 	evidence := make([][2][]float64, len(nodes))
@@ -124,20 +126,19 @@ func (d *Detector) noisyNodes(w *watch, t int32) []string {
 			w.svc.inPlaceOf(s).addNodes(evidence, nodes, grid, history{max(w.begin, t-int32(d.opt.History)), t + 1})
 		}
 	}
-	var noisy []string
 	limit := math.Log(2 * float64(len(nodes)) / nodeAlpha)
 	for k, node := range nodes {
 		for _, l := range evidence[k] {
 			for j := range l {
 				l[j] /= nodePhi
 			}
-			if stat.LogSumExp(l)-math.Log(float64(len(l))) > limit {
-				noisy = append(noisy, node)
+			if e := stat.LogSumExp(l) - math.Log(float64(len(l))); e > limit {
+				noisy, most = append(noisy, node), math.Max(most, e)
 				break
 			}
 		}
 	}
-	return noisy
+	return noisy, most
 }
 
 // nodes gives the names of the nodes that a service runs on, sorted.

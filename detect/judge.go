@@ -19,7 +19,6 @@ const (
 	clearTimes    = 2   // … or so many times the baseline's
 	clearBy       = 20  // e-value of each test that harm is ruled out before the watch is over
 	maxGuilty     = 64
-	sharedTimes   = 2 // by so much the other services fail more, in the middle
 )
 
 // judge gives every watch its judgement and every environment its blame.
@@ -123,7 +122,7 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 			}
 			w.why = w.words(&j.Findings[0])
 		}
-		j.Onset, j.Why = w.onset, w.why
+		j.Onset, j.Why, j.Dependents = w.onset, w.why, d.dependents(w)
 	case w.dismissed:
 		j.Why = w.closing
 	case len(j.Doubts) > 0:
@@ -210,14 +209,14 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 		c := &cases[len(cases)-1]
 		c.Releases = append(c.Releases, d.evidenceFor(w))
 		if w.gates.node != "" && w.verdict != unship.Regressed {
-			c.Node = w.gates.node
-		}
-		if k := len(w.context); k > 0 {
-			c.Shared = c.Shared || w.context[k-1].ratio[countFailed] >= sharedTimes
-			c.Surge = c.Surge || w.context[k-1].load > 0
+			c.Outside = append(c.Outside, blame.Outside{
+				Cause: unship.CauseInfrastructure, Name: w.gates.node, LogE: w.gates.nodeLogE,
+				Why: "services of which nothing was released are worse there than elsewhere",
+			})
 		}
 	}
 	for _, c := range cases {
+		c.Outside = append(c.Outside, d.outside(c.Environment)...)
 		b := blame.Weigh(c)
 		out = append(out, b)
 		for k, x := range blame.Posterior(c) {
@@ -239,6 +238,9 @@ func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	}
 	if w.logE >= showFindings {
 		e.Reasons = d.reasons(w)
+	}
+	if e.LogE < showFindings {
+		e.Against = append(e.Against, w.vetoes()...)
 	}
 	if e.LogE < showFindings && w.past == nil && w.samples.Candidate > 0 && w.samples.Baseline > 0 {
 		e.Against = append(e.Against, fmt.Sprintf("its requests are no worse than those of %s in the same moments (%d seen)", w.baseline, w.samples.Candidate))

@@ -29,7 +29,7 @@ func TestTheGuiltyOneOfTwoReleases(t *testing.T) {
 		if b.Cause != unship.CauseRelease || len(b.Suspects) == 0 || b.Suspects[0].Service != "cart" || b.Suspects[0].Probability < .95 {
 			t.Errorf("seed %d: blame is %+v; want cart, as a release", seed, b)
 		}
-		if len(b.Exonerated) != 1 || b.Exonerated[0].Service != "checkout" || !strings.Contains(b.Exonerated[0].Why, "no worse than those of 1.0.0") {
+		if len(b.Exonerated) != 1 || b.Exonerated[0].Service != "checkout" || !strings.Contains(b.Exonerated[0].Why, "no worse than those of 1.0.0") && !strings.Contains(b.Exonerated[0].Why, "old instances fail just as much") {
 			t.Errorf("seed %d: exonerated %+v; want checkout, with the reason", seed, b.Exonerated)
 		}
 		if f := r["cart"].first.Findings[0]; f.Signal != unship.SignalErrorRatio || f.Interval[0] > f.Candidate || f.Interval[1] < f.Candidate || f.Baseline > .05 || len(f.Exemplars) == 0 {

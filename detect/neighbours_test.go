@@ -20,6 +20,8 @@ type neighbourhood struct {
 	releasedAt int     // window from which the caller's own new version serves as well; 0: never
 	crashAt    int     // window from which nothing answers calls to the new version; 0: never
 	lost       float64 // share of all calls that no span answers, from the release on
+	aside      int     // requests of the caller that call nobody
+	asideFails float64 // share of those that fail, from the release on
 }
 
 const callsPerWindow = 200
@@ -72,13 +74,22 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	for _, a := range answers {
 		failed += a.Failed
 	}
-	return unship.Window{
+	w := unship.Window{
 		Release: n.id("web", version), Instance: unship.Instance{ID: "web-" + version}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
 		Operations: []unship.Operation{{
 			Name: "GET /page", Requests: uint64(requests), Failed: failed + uint64(failedCalls), FailedHere: failed,
 			Calls: []unship.Call{call},
 		}},
 	}
+	if n.aside > 0 {
+		p := .002
+		if t >= simStart {
+			p += n.asideFails
+		}
+		bad := n.failures(n.aside, p)
+		w.Operations = append(w.Operations, unship.Operation{Name: "GET /status", Requests: uint64(n.aside), Failed: bad, FailedHere: bad})
+	}
+	return w
 }
 
 func (n *neighbourhood) callee(t int) unship.Window {
@@ -150,7 +161,13 @@ func TestNeighboursTell(t *testing.T) {
 		{"a crash without a word", func(n *neighbourhood) { n.crash() }, unship.SignalUnanswered, "of the calls meant for shop/cart 1.1.0 go unanswered"},
 		{"traffic taken away", func(n *neighbourhood) { n.crash(); n.crashAt = 0 }, "", ""},
 		{"calls of both versions that leave no span", func(n *neighbourhood) { n.lost = .3 }, "", ""},
-		{"replaced: a caller that fails by itself", func(n *neighbourhood) { n.replaced(); n.misread = .15 }, "", ""},
+		{"replaced: answers that only the caller finds bad", func(n *neighbourhood) { n.replaced(); n.misread = .15; n.aside = callsPerWindow / 2 },
+			unship.SignalCallerError, "shop/web GET /page: "},
+		{"replaced: a caller that fails by itself", func(n *neighbourhood) {
+			n.replaced()
+			n.misread, n.aside, n.asideFails = .15, callsPerWindow/2, .15
+		}, "", ""},
+		{"replaced: a crash without a word", func(n *neighbourhood) { n.replaced(); n.crash() }, unship.SignalUnanswered, "of the calls to shop/cart go unanswered"},
 		{"replaced: calls on which the callee fails", func(n *neighbourhood) { n.replaced(); n.poisoned = .2 },
 			unship.SignalCalleeError, "shop/stock PUT /stock: "},
 		{"replaced: neighbours that fail", func(n *neighbourhood) { n.replaced(); n.both = .1 }, "", ""},
@@ -167,7 +184,7 @@ func TestNeighboursTell(t *testing.T) {
 				if (j.Verdict == unship.Regressed) != (c.signal != "") {
 					t.Fatalf("seed %d: %v, log E %.1f: %s; want %q", seed, j.Verdict, j.LogE, j.Why, c.signal)
 				}
-				if f := j.Findings; c.signal == unship.SignalUnanswered && f[0].Candidate < .8 {
+				if f := j.Findings; c.signal == unship.SignalUnanswered && n.share < 1 && f[0].Candidate < .8 {
 					t.Errorf("seed %d: %.2f of the calls are lost by the finding; want nearly all since the crash", seed, f[0].Candidate)
 				}
 				if c.signal != "" && (j.Findings[0].Signal != c.signal || !strings.Contains(j.Why, c.words)) {
@@ -175,5 +192,18 @@ func TestNeighboursTell(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A caller all of whose requests call the release tells nothing apart: it may
+// have broken by itself at that moment. A person is asked.
+func TestALonelyCallerIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	n := &neighbourhood{simulation: newSimulation(900), of: "cart"}
+	n.replaced()
+	n.misread = .15
+	j := n.judge(t)
+	if j.Verdict != unship.Regressed || j.Findings[0].Signal != unship.SignalCallerError || !j.Findings[0].Ambiguous {
+		t.Fatalf("%v, log E %.1f: %s: %+v; want an ambiguous finding", j.Verdict, j.LogE, j.Why, j.Findings)
 	}
 }

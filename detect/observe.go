@@ -74,10 +74,10 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 			mine = x
 		}
 	}
-	total := uint64(0)
+	total, bad := uint64(0), uint64(0)
 	for k := range w.Operations {
 		p := &w.Operations[k]
-		total += p.Requests
+		total, bad = total+p.Requests, bad+p.FailedHere+p.Rejected
 		d.readOperation(s, i, p, mine, t)
 	}
 	s.readEvents(i, w, t)
@@ -86,7 +86,8 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
 		s.load = append(s.load, loadCell{at: t})
 	}
-	s.load[len(s.load)-1].n += total
+	l := &s.load[len(s.load)-1]
+	l.n, l.bad = l.n+total, l.bad+uint32(bad)
 }
 
 // readOperation counts one operation of one instance. mine is the watch of its version, if there is one.
@@ -127,7 +128,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 		}
 	}
 	for _, x := range s.watches {
-		x.see(t, u, i, p, h, raise, lat)
+		x.see(t, u, i, p, h, lat)
 	}
 }
 
@@ -166,7 +167,7 @@ func (s *service) readCalls(i *instance, p *unship.Operation, t int32) {
 
 // see keeps what a watch needs beyond the cells: durations of both cohorts,
 // examples, and the candidate's counts at fixed thresholds.
-func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unship.Histogram, raise int16, lat uint8) {
+func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unship.Histogram, lat uint8) {
 	candidate := i.version == w.release.Version
 	if w.release.IsRollback() || !candidate && i.version != w.baseline {
 		return
@@ -174,6 +175,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 	for unit >= len(w.shown) {
 		w.shown = append(w.shown, shown{})
 	}
+	w.did[cohort(candidate)].add(p)
 	w.shown[unit].add(candidate, p, h)
 	w.seeSlices(unit, candidate, p)
 	if !candidate {
@@ -184,7 +186,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 		c.lat, c.n = lat, uint32(h.Total())
 		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)
 		for k, limit := range w.limits[unit].limits {
-			c.y[k] = uint32(h.Above(limit + raise + tolerated))
+			c.y[k] = uint32(h.Above(limit + i.steady() + tolerated))
 		}
 	}
 	for _, x := range p.Callers {

@@ -16,6 +16,8 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	p.release = stat.NewShiftRelease(p.exogenous, beforeThreshold/4)
 	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
+	p.asked = w.svc.askedBefore(h)
+	p.meetNeighbours(d)
 	old := func(i *instance) bool { return i.version != w.release.Version }
 	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
 	look := w.svc.looks(old, h, ops)
@@ -114,7 +116,11 @@ func (p *past) addStream(s *shiftStream, h history) {
 		return
 	}
 	mean := (all.x + .5) / (all.n + 1)
-	s.opt = stat.ShiftOptions{PreX: make([]float64, length), PreN: make([]float64, length), Phi: beforePhi}
+	s.opt = stat.ShiftOptions{PreX: make([]float64, length), PreN: make([]float64, length), Phi: beforePhi, Lenient: s.signal.latency()}
+	s.opt.Late = p.w.release.Change != (unship.Change{}) // it takes time to reach all instances
+	if s.signal.near == unheard {                        // hardly any call is lost before, nearly all after instances die, and they may live for a while
+		s.opt.Late, s.opt.Grid = true, stat.Grid(1.12, 30000, 18)
+	}
 	if s.signal.latency() && s.signal.count == countP50 {
 		s.opt.Phi = 1
 	}
@@ -196,11 +202,17 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	starting := p.w.svc.starting(p.w.release.Version, t)
 	for k, s := range p.streams {
 		if starting && s.signal.near != nowhere {
+			s.pass()
 			continue
 		}
-		if s.crossing != nil {
+		switch {
+		case s.crossing != nil:
 			s.crossing.step(p.w.known, t)
 			p.logA[k] = s.crossing.proc.LogE()
+			continue
+		case s.heard != nil:
+			s.heard.step(p, t)
+			p.logA[k] = s.heard.logE
 			continue
 		}
 		var x, want, n float64
@@ -213,7 +225,7 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			x, n, want = x+a, n+b, want+b*s.rates[i]
 		}
 		if n > 0 {
-			ratio, season := 1.0, 1.0
+			ratio, season, load := 1.0, 1.0, ctx.load
 			switch {
 			case s.points != nil:
 				ratio = s.points.ratio(p.w, t)
@@ -223,9 +235,15 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
-			drift := p.drift(s, ctx.load, t-p.w.begin)
-			s.shift.Add(x, want*ratio, math.Hypot(drift, strainSD*s.strain.x/math.Max(1e-12, s.strain.n)))
+			if s.signal.near == unheard { // a service that answers no more is not short of load
+				load = p.w.svc.loadAsked(t, p.asked)
+			}
+			calm := p.drift(s, 0, t-p.w.begin)
+			usual := math.Hypot(calm, strainSD*s.strain.x/math.Max(1e-12, s.strain.n))
+			s.shift.AddStrained(x, want*ratio, usual, p.drift(s, load, t-p.w.begin)-calm)
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want*ratio
+		} else {
+			s.pass()
 		}
 		p.logA[k] = s.shift.LogA()
 	}
@@ -234,6 +252,18 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	}
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
+}
+
+// pass lets a window go by that tells a stream nothing.
+func (s *shiftStream) pass() {
+	switch {
+	case s.shift != nil:
+		s.shift.Add(0, 0, 0)
+	case s.heard != nil:
+		for _, l := range s.heard.leave {
+			l.shift.Add(0, 0, 0)
+		}
+	}
 }
 
 // negligible is the evidence below which nothing can be decided, so that what
@@ -249,8 +279,11 @@ func (p *past) weighOutside() {
 	}
 	for k, s := range p.streams {
 		p.logB[k] = 0
-		if sum > negligible && s.shift != nil { // what other callers saw in the same moments is no shift from outside
-			p.logB[k] = s.shift.LogB()
+		switch {
+		case s.shift == nil: // what neighbours tell is weighed against shifts from outside already
+			p.logB[k] = math.Inf(-1)
+		case sum > negligible:
+			p.logB[k] = p.outsideOf(s.shift, p.rivalsOf(s.signal))
 		}
 	}
 }
@@ -284,7 +317,7 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		case !sig.latency() && c.starting:
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
-		case holds(c.lat, sig.count-countP50):
+		case c.lat == latAll: // thresholds that sink while instances warm up would look like a shift that came late
 			x, n = x+float64(c.y[sig.count-countP50]), n+float64(c.n)
 		}
 	}
@@ -313,13 +346,15 @@ func lowerBound(v []afterCell, t int32) int {
 
 // without gives the evidence as if some instances had not been there.
 func (p *past) without(out map[*instance]bool, t int32) float64 {
-	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, course: p.course, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
+	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, course: p.course, asked: p.asked, callers: p.callers, callees: p.callees, of: p.of, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
 	for _, s := range p.streams {
 		x := *s
 		if s.crossing != nil {
 			c := *s.crossing
 			c.restart()
 			x.crossing = &c
+		} else if s.heard != nil {
+			x.heard = s.heard.again()
 		} else {
 			x.shift, x.strain = stat.NewShift(x.opt), rate{}
 		}

@@ -144,7 +144,7 @@ func loadOf(all []*instance, of func(*instance) bool) (out []loadCell) {
 		}
 	}
 	for _, at := range slices.Sorted(maps.Keys(sum)) {
-		out = append(out, loadCell{at, sum[at]})
+		out = append(out, loadCell{at: at, n: sum[at]})
 	}
 	return out
 }

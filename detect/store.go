@@ -186,6 +186,7 @@ type service struct {
 	load      []loadCell                // requests by window
 	watches   []*watch                  // open ones
 	released  int32                     // window of the latest release; 0: none
+	altered   int32                     // … of the latest that was no new version
 	controls  []*control                // of watches that look at this service
 	taught    *lesson                   // of the present history, while nothing is remembered
 	memory    memory
@@ -203,8 +204,9 @@ type service struct {
 }
 
 type loadCell struct {
-	at int32
-	n  uint64
+	at  int32
+	bad uint32 // of a service: requests that failed or were rejected here
+	n   uint64
 }
 
 func newService(id unship.Service, t int32) *service {

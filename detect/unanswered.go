@@ -68,6 +68,24 @@ func (s *service) askedAt(t int32) askedCell {
 	return s.asked[k]
 }
 
+// askedBefore gives the mean number of calls to the service in a window.
+func (s *service) askedBefore(h history) float64 {
+	sum := uint64(0)
+	for _, c := range s.asked {
+		if c.at >= h.from && c.at < h.to {
+			sum += c.calls
+		}
+	}
+	return float64(sum) / float64(max(1, h.to-h.from))
+}
+
+// loadAsked is by how much, beyond the dead zone, the log of the calls to the
+// service differs from before.
+func (s *service) loadAsked(t int32, before float64) float64 {
+	is := s.askedBefore(history{t - loadWindows + 1, t + 1})
+	return math.Max(0, math.Abs(math.Log((is+1)/(before+1)))-loadDeadZone)
+}
+
 // lostBefore gives lost calls beyond what is tolerated, and all calls, by window.
 func (s *service) lostBefore(h history) (x, n []float64) {
 	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)

@@ -46,8 +46,10 @@ type watch struct {
 	controls []*control
 	context  []context
 
-	shown       []shown // by unit: what findings show
-	shownSlices []shown // by slice
+	shown       []shown  // by unit: what findings show
+	shownSlices []shown  // by slice
+	did         [2]deeds // of candidate and baseline since the release
+	was         deeds    // of the service before it
 	samples     unship.Samples
 	logE        float64
 	gates       gates
@@ -101,6 +103,7 @@ func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int3
 	s.watches = append(s.watches, w)
 	if !r.IsRollback() {
 		w.fixLimits()
+		w.was = s.deeds(s.history(w.begin, w.length))
 		d.enlistControls(w)
 	}
 	return w

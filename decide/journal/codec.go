@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 2
+const tickForm = 3
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -190,6 +190,18 @@ func (c *coder) announcement(v *unship.Announcement) {
 	c.bool(&v.Rollback)
 	c.bool(&v.Finished)
 	c.text(&v.SchemaRev)
+	c.change(&v.Change)
+}
+
+func (c *coder) change(v *unship.Change) {
+	kind := string(v.Kind)
+	c.text(&kind)
+	if c.reading {
+		v.Kind = unship.ChangeKind(kind)
+	}
+	c.text(&v.Name)
+	c.text(&v.Value)
+	c.text(&v.Was)
 }
 
 func (c *coder) release(r *unship.Release) {
@@ -211,6 +223,7 @@ func (c *coder) release(r *unship.Release) {
 	if announced {
 		c.announcement(r.Announcement)
 	}
+	c.change(&r.Change)
 }
 
 func (c *coder) releaseID(r *unship.ReleaseID) {

@@ -163,6 +163,34 @@ func (p *page) suspects(in unship.Incident) {
 			p.write("  - %s", text(r))
 		}
 	}
+	for _, h := range in.Hypotheses {
+		if h.Cause != unship.CauseRelease && h.Probability >= leastPossible {
+			p.write("- %s, %s", otherwise(h), words.Percent(h.Probability))
+		}
+	}
+}
+
+// leastPossible is the probability from which people are told what else may be the cause.
+const leastPossible = .01
+
+// otherwise names a cause that is no release.
+func otherwise(h unship.Hypothesis) string {
+	name, why := "", ""
+	if h.Name != "" {
+		name = " " + text(h.Name)
+	}
+	if h.Why != "" {
+		why = " (" + text(h.Why) + ")"
+	}
+	switch h.Cause {
+	case unship.CauseDependency:
+		return "another service," + name + why
+	case unship.CauseInfrastructure:
+		return "the node" + name + why
+	case unship.CauseTraffic:
+		return "the traffic" + why
+	}
+	return "nothing of this"
 }
 
 // ruledOut lists who was near and is innocent.
@@ -196,6 +224,13 @@ func mark(r unship.GateResult) string {
 }
 
 func (p *page) plan(in unship.Incident) {
+	if len(in.First) > 0 {
+		p.section("What must go back, in this order")
+		for k, d := range in.First {
+			p.write("%d. %s to %s: %s", k+1, text(d.Release.String()), text(d.Previous), text(d.Why))
+		}
+		p.write("%d. %s %s to %s", len(in.First)+1, text(guilty(in).Service), text(guilty(in).Version), text(guilty(in).Previous))
+	}
 	if len(in.Plan) > 0 {
 		p.section("Plan")
 		var rows [][]string

@@ -80,6 +80,13 @@ func asked() unship.Incident {
 	in.Decision.Gates = append(in.Decision.Gates, unship.Gate{Name: "target_health", Result: unship.GateBlock, Why: in.Decision.Why})
 	in.Plan[0].Reversible, in.Plan[0].AtRisk = false, "orders of the last minute"
 	in.Recovery = unship.Recovery{Status: unship.RecoveryUnknown, Why: "nothing has been done yet"}
+	in.Hypotheses = []unship.Hypothesis{
+		{Cause: unship.CauseRelease, Name: "shop/ledger 1.1.0", Probability: .98},
+		{Cause: unship.CauseDependency, Name: "shop/rates", Probability: .015, Why: "it fails 2 % of requests by itself, 0.1 % before, and was not released"},
+		{Cause: unship.CauseUnknown, Probability: .005},
+	}
+	cart := unship.ReleaseID{Service: unship.Service{Namespace: "shop", Name: "cart"}, Version: "2.1.0"}
+	in.First = []unship.Dependent{{Release: cart, Previous: "2.0.0", Why: "it calls POST /v2/orders of shop/ledger, which 1.0.0 does not serve"}}
 	return in
 }
 
@@ -97,6 +104,8 @@ func hostile() unship.Incident {
 	in.Code.Revision, in.Code.URL = evil, evil
 	in.Evidence[0].Slice, in.Evidence[0].Name, in.Evidence[0].Example = evil, evil, evil
 	in.Timeline[0].What = evil
+	in.Hypotheses = []unship.Hypothesis{{Cause: unship.CauseDependency, Name: evil, Why: evil, Probability: .5}}
+	in.First = []unship.Dependent{{Previous: evil, Why: evil}}
 	in.Actions[0].Detail, in.Actions[0].Result = evil, unship.ResultFailed
 	in.Decision.Why = evil
 	in.Exonerated[0].Why = evil

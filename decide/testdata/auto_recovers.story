@@ -16,6 +16,7 @@ gates ledger
 ----
 target         pass   1.0.0 is the version that it replaced
 target_health  pass   nothing is known against the version to return to
+contract       pass   no release that was rolled out together with it is known to need it
 evidence       pass   the evidence is beyond the policy's threshold, and nothing speaks against it
 cause          pass   a release is the most probable cause
 telemetry      pass   telemetry arrives

@@ -24,6 +24,7 @@ gates ledger
 ----
 target         pass   1.1.0 is the version that it replaced
 target_health  block  shop/ledger 1.1.0 was itself taken back at 2026-05-04 12:01:05 UTC
+contract       pass   no release that was rolled out together with it is known to need it
 evidence       pass   the evidence is beyond the policy's threshold, and nothing speaks against it
 cause          pass   a release is the most probable cause
 telemetry      pass   telemetry arrives

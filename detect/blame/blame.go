@@ -2,9 +2,10 @@
 // other, and against "no release did it".
 //
 // In: the evidence of each release of one environment, as natural logarithms of
-// Bayes factors that are insensitive to everything that is not the release.
-// Out: probabilities, suspects with reasons, and the innocent with theirs. The
-// package is pure and safe for concurrent use; it never fails.
+// Bayes factors that are insensitive to everything that is not the release; and
+// that of what else may have happened. Out: probabilities, suspects with
+// reasons, and the innocent with theirs. The package is pure and safe for
+// concurrent use; it never fails.
 package blame
 
 import (
@@ -20,14 +21,17 @@ import (
 // else shifts while one is watched.
 const (
 	PriorRelease   = .05
+	PriorNeighbour = .005 // that a release is bad in a way that shows at its neighbours only
 	PriorExogenous = .02
 	leastPrior     = .5 // of "nothing is wrong", however many releases there are
 )
 
-// suspicious is the log evidence, or the probability, from which a release is listed.
+// suspicious is the log evidence, or the probability, from which a release is
+// listed; leastShown is the probability from which a hypothesis is.
 const (
 	suspiciousLogE        = 2.302585 // log 10
 	suspiciousProbability = .2
+	leastShown            = .005
 )
 
 // Evidence is what is known against one release.
@@ -40,13 +44,19 @@ type Evidence struct {
 	Against     []string // why it is thought innocent
 }
 
+// Outside is something that may have happened without a release.
+type Outside struct {
+	Cause unship.Cause // dependency, infrastructure or traffic
+	Name  string       // of the service or the node
+	LogE  float64      // log Bayes factor of "it changed" against "it did not"
+	Why   string
+}
+
 // Case is everything that happened in one environment at one moment.
 type Case struct {
 	Environment string
 	Releases    []Evidence
-	Node        string // a node that explains harm by itself, if one does
-	Shared      bool   // several services that are not being released fail more, too
-	Surge       bool   // the load changed a lot
+	Outside     []Outside
 }
 
 // Posterior gives the probability that each release, and nothing else, is the
@@ -84,7 +94,7 @@ func weigh(logE []float64) []float64 {
 
 // Weigh gives the blame of a case. Suspects come most probable first.
 func Weigh(c Case) unship.Blame {
-	b := unship.Blame{Environment: c.Environment, Cause: unship.CauseUnknown}
+	b := unship.Blame{Environment: c.Environment}
 	logE := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
 		logE[i] = r.LogE
@@ -99,7 +109,8 @@ func Weigh(c Case) unship.Blame {
 		}
 	}
 	slices.SortStableFunc(b.Suspects, func(x, y unship.Suspect) int { return -cmp.Compare(x.Probability, y.Probability) })
-	b.Cause = cause(c, b.Suspects)
+	b.Hypotheses = hypotheses(c, p[:len(c.Releases)])
+	b.Cause = cause(b.Hypotheses)
 	return b
 }
 
@@ -110,17 +121,45 @@ func suspect(r Evidence, p float64) unship.Suspect {
 	}
 }
 
-// cause is the kind of the most probable hypothesis.
-func cause(c Case, suspects []unship.Suspect) unship.Cause {
-	switch {
-	case len(suspects) > 0 && suspects[0].Probability > .5:
-		return unship.CauseRelease
-	case c.Node != "":
-		return unship.CauseInfrastructure
-	case c.Shared && c.Surge:
-		return unship.CauseTraffic
-	case c.Shared:
-		return unship.CauseDependency
+// hypotheses gives everything that may be the cause, most probable first; the
+// probabilities sum to 1. Releases come with theirs: their evidence does not
+// depend on what else is broken. What they leave is divided among the rest.
+func hypotheses(c Case, p []float64) (out []unship.Hypothesis) {
+	unknown := 1.0
+	add := func(h unship.Hypothesis) {
+		if h.Probability >= leastShown {
+			out = append(out, h)
+			unknown -= h.Probability
+		}
 	}
-	return unship.CauseUnknown
+	left := 1.0
+	for i, r := range c.Releases {
+		left -= p[i]
+		h := unship.Hypothesis{Cause: unship.CauseRelease, Name: r.Release.ReleaseID.String(), Probability: p[i]}
+		if len(r.Reasons) > 0 {
+			h.Why = r.Reasons[0]
+		}
+		add(h)
+	}
+	logE, prior := make([]float64, len(c.Outside)), make([]float64, len(c.Outside))
+	for i, o := range c.Outside {
+		logE[i], prior[i] = o.LogE, PriorExogenous
+	}
+	none := math.Max(leastPrior, 1-PriorExogenous*float64(len(c.Outside)))
+	q := stat.PosteriorBlame(logE, prior, stat.Rival{Prior: none})
+	for i, o := range c.Outside {
+		add(unship.Hypothesis{Cause: o.Cause, Name: o.Name, Probability: math.Max(0, left) * q[i], Why: o.Why})
+	}
+	out = append(out, unship.Hypothesis{Cause: unship.CauseUnknown, Probability: math.Max(0, unknown)})
+	slices.SortStableFunc(out, func(a, b unship.Hypothesis) int { return -cmp.Compare(a.Probability, b.Probability) })
+	return out
+}
+
+// cause is the kind of the most probable hypothesis; a release must be more
+// probable than all else together.
+func cause(h []unship.Hypothesis) unship.Cause {
+	if h[0].Cause == unship.CauseRelease && h[0].Probability <= .5 {
+		return unship.CauseUnknown
+	}
+	return h[0].Cause
 }

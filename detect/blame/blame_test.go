@@ -29,9 +29,16 @@ func TestWeigh(t *testing.T) {
 		{"the stronger first", blame.Case{Releases: []blame.Evidence{
 			{Release: release("a"), LogE: 8}, {Release: release("b"), LogE: 12},
 		}}, unship.CauseRelease, "b", 0},
-		{"a node", blame.Case{Node: "node-1", Releases: []blame.Evidence{{Release: release("a"), LogE: .5}}}, unship.CauseInfrastructure, "", 0},
-		{"everybody fails", blame.Case{Shared: true, Releases: []blame.Evidence{{Release: release("a"), Against: []string{"no worse"}}}}, unship.CauseDependency, "", 1},
-		{"everybody fails under load", blame.Case{Shared: true, Surge: true}, unship.CauseTraffic, "", 0},
+		{"a node", blame.Case{
+			Releases: []blame.Evidence{{Release: release("a"), LogE: .5}}, Outside: []blame.Outside{{Cause: unship.CauseInfrastructure, Name: "node-1", LogE: 12}},
+		}, unship.CauseInfrastructure, "", 0},
+		{"a service that was not released", blame.Case{
+			Releases: []blame.Evidence{{Release: release("a"), Against: []string{"no worse"}}}, Outside: []blame.Outside{{Cause: unship.CauseDependency, Name: "db", LogE: 12}, {Cause: unship.CauseTraffic, LogE: 1}},
+		}, unship.CauseDependency, "", 1},
+		{"more traffic", blame.Case{Outside: []blame.Outside{{Cause: unship.CauseDependency, Name: "db", LogE: 8}, {Cause: unship.CauseTraffic, LogE: 12}}}, unship.CauseTraffic, "", 0},
+		{"a release beside a dependency that fails", blame.Case{
+			Releases: []blame.Evidence{{Release: release("a"), LogE: 10}}, Outside: []blame.Outside{{Cause: unship.CauseDependency, Name: "db", LogE: 50}},
+		}, unship.CauseRelease, "a", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := blame.Weigh(c.in)
@@ -64,7 +71,15 @@ func TestPosteriorsAreProbabilities(t *testing.T) {
 		for _, e := range logE {
 			c.Releases = append(c.Releases, blame.Evidence{Release: release("a"), LogE: e})
 		}
+		c.Outside = []blame.Outside{{Cause: unship.CauseTraffic, LogE: logE[0]}}
 		sum := 0.0
+		for _, h := range blame.Weigh(c).Hypotheses {
+			sum += h.Probability
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Fatalf("hypotheses sum to %v", sum)
+		}
+		sum = 0
 		for i, p := range blame.Posterior(c) {
 			if p < 0 || p > 1 || math.IsNaN(p) {
 				t.Fatalf("posterior %d is %v", i, p)

@@ -82,14 +82,24 @@ func xlogy(x, y float64) float64 {
 // than step at a time, and only when the e-value itself rises: one burst of a
 // single window can never decide, nor can silence after it. Being nowhere above
 // an e-process it is as valid.
-type limiter struct{ step, value, raw float64 }
+//
+// What speaks for harmlessness may vanish as fast as it came: with fromZero a
+// value rises from 0 at the latest.
+type limiter struct {
+	step, value, raw float64
+	fromZero         bool
+}
 
 func (l *limiter) update(raw float64) float64 { return l.follow(raw, raw > l.raw) }
 
 // follow is update where something else than raw tells that evidence grew.
 func (l *limiter) follow(raw float64, grew bool) float64 {
 	if grew {
-		l.value = math.Min(raw, l.value+l.step)
+		from := l.value
+		if l.fromZero {
+			from = math.Max(from, 0)
+		}
+		l.value = math.Min(raw, from+l.step)
 	} else {
 		l.value = math.Min(raw, l.value)
 	}

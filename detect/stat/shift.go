@@ -13,11 +13,18 @@ type ShiftOptions struct {
 	Grid       []float64 // log rate multipliers, above 0; nil: [DefaultGrid]
 	Fall       bool      // a fall of the rate is looked for: by the grid's multipliers, downward
 	Horizon    int       // windows of the watch; 0: 360
+	Lenient    bool      // what is bad after the release is so by a more lenient measure than before: a fall of the rate is no shift
+	Late       bool      // harm may begin some time after the release: see [Shift.LogA]
 }
 
 const (
 	slotWidth = 3  // windows between two possible moments of an unrelated shift
 	slotsPre  = 60 // windows before the release in which one is thought possible
+	lateSlots = 20 // slots after the release in which late harm may begin
+
+	// MaxMoment is how many windows before and after the release
+	// [Shift.WorseSince] can look at.
+	MaxMoment = 24
 )
 
 // Shift is the evidence of one stream that its rate rose, or fell, with the release.
@@ -44,9 +51,9 @@ const (
 // an hour.
 type Shift struct {
 	phi          float64
-	a, b         float64 // of the time before, divided by φ
-	x, n         float64 // since the release, divided by φ
-	sd           float64
+	a, b         float64      // of the time before, divided by φ
+	x, n         float64      // since the release, divided by φ
+	sd, strain   float64      // deviation by drift; exposures times what strain adds to it
 	grid, growth []float64    // log θ and θ−1 of changes for the worse
 	any, anyGrow []float64    // the same of changes for better or worse
 	nodes, logV  []float64    // standard normal
@@ -54,6 +61,10 @@ type Shift struct {
 	active       int          // windows with exposure since the release
 	slots        [][2]float64
 	slotCap      int
+	first        int // slot at the release
+	late         bool
+	earlier      [][2]float64 // by windows before the release: what came between
+	later        [][2]float64 // by windows after it: the same
 	windows      int
 	logA, logB   float64
 	stale        bool // logB is not of the present window
@@ -70,8 +81,11 @@ func NewShift(o ShiftOptions) *Shift {
 	if o.Horizon <= 0 {
 		o.Horizon = defaultHorizon
 	}
-	s := &Shift{phi: math.Max(1, o.Phi), grid: slices.Clone(o.Grid)}
-	s.any = append(slices.Clone(o.Grid), -0.15, -0.4, -0.9)
+	s := &Shift{phi: math.Max(1, o.Phi), grid: slices.Clone(o.Grid), late: o.Late}
+	s.any = slices.Clone(o.Grid)
+	if !o.Lenient {
+		s.any = append(s.any, -0.15, -0.4, -0.9)
+	}
 	if o.Fall {
 		negate(s.grid)
 		negate(s.any)
@@ -79,6 +93,7 @@ func NewShift(o ShiftOptions) *Shift {
 	s.growth, s.anyGrow = growth(s.grid), growth(s.any)
 	s.nodes, s.logV = nullNodes(1)
 	s.before(o.PreX, o.PreN)
+	s.first = len(s.slots)
 	s.slotCap = len(s.slots) + (o.Horizon+slotWidth-1)/slotWidth
 	s.slots = slices.Grow(s.slots, s.slotCap-len(s.slots))
 	return s
@@ -110,24 +125,41 @@ func (s *Shift) before(x, n []float64) {
 		if i <= slotsPre && i%slotWidth == 0 {
 			s.slots = append(s.slots, [2]float64{sx, sn})
 		}
+		if i <= MaxMoment {
+			s.earlier = append(s.earlier, [2]float64{sx, sn})
+		}
 	}
 	s.a, s.b = sx+0.5, sn
 	s.past = sums(x, n, s.phi)
 }
 
 // Add adds one window after the release: x bad of the exposure n, and the
-// deviation of the log rate by drift until then. Windows without exposure
-// count as time.
-func (s *Shift) Add(x, n, sd float64) {
+// deviation of the log rate by drift until then. Windows without exposure count
+// as time.
+func (s *Shift) Add(x, n, sd float64) { s.AddStrained(x, n, sd, 0) }
+
+// AddStrained adds a window in which something else, such as another load, makes
+// the rate drift by more than usual, by so much: it counts for less, as if its
+// counts were dispersed more widely, and what was counted in it stays doubtful.
+func (s *Shift) AddStrained(x, n, sd, strain float64) {
 	if s.windows%slotWidth == 0 && len(s.slots) < s.slotCap {
 		s.slots = append(s.slots, [2]float64{-s.x, -s.n})
 	}
+	if s.windows <= MaxMoment {
+		s.later = append(s.later, [2]float64{-s.x, -s.n})
+	}
 	s.windows++
-	s.sd = math.Max(0, sd)
 	if n > 0 && x >= 0 {
 		s.active++
-		s.x += x / s.phi
-		s.n += n / s.phi
+		sd, strain = math.Max(0, sd), math.Max(0, strain)
+		phi := s.phi
+		if sd > 0 {
+			phi *= (sd + strain) * (sd + strain) / (sd * sd)
+		}
+		s.x += x / phi
+		s.n += n / phi
+		s.strain += strain * n / phi
+		s.sd = sd + s.strain/s.n
 	}
 	s.logA, s.stale = s.atRelease()-s.null(), true
 }
@@ -184,11 +216,88 @@ func (s *Shift) atRelease() float64 {
 	if s.b+s.n <= 0 {
 		return 0
 	}
-	l := newSum()
-	for k, lt := range s.grid {
-		l.add(s.ratio(s.x, s.n, lt, s.growth[k]))
+	now := s.worse([2]float64{})
+	if !s.late {
+		return now
 	}
-	return l.log() - math.Log(float64(len(s.grid)))
+	l := newSum()
+	l.add(now - math.Ln2)
+	for j, weight := range lateWeights {
+		if k := s.first + 1 + j; k < len(s.slots) {
+			l.add(weight + s.worse(s.slots[k]))
+		} else {
+			l.add(weight)
+		}
+	}
+	return l.log()
+}
+
+// lateWeights are the log probabilities that harm begins at each slot after the
+// release: half in all, the later the less likely.
+var lateWeights = func() (w [lateSlots]float64) {
+	sum := 0.0
+	for j := range w {
+		sum += 1 / float64(j+1)
+	}
+	for j := range w {
+		w[j] = -math.Log(2 * float64(j+1) * sum)
+	}
+	return w
+}()
+
+// worse is the log of the mixture of ℓ over changes for the worse at a moment,
+// given what came between it and the release.
+func (s *Shift) worse(between [2]float64) float64 {
+	return s.mixture(s.x+between[0], s.n+between[1], s.grid, s.growth) - math.Log(float64(len(s.grid)))
+}
+
+// WorseSince is the log Bayes factor of "worse since window at, counted from the
+// release" against drift: what another release near this one predicts. Windows
+// beyond [MaxMoment] on either side, or still to come, give 0.
+func (s *Shift) WorseSince(at int) float64 {
+	switch {
+	case s.b+s.n <= 0 || at == s.windows:
+	case at >= 0 && at < len(s.later):
+		return s.worse(s.later[at]) - s.null()
+	case at < 0 && -at <= len(s.earlier):
+		return s.worse(s.earlier[-at-1]) - s.null()
+	}
+	return 0
+}
+
+// normalCounts is how much the counts tell of the log rate (its inverse
+// variance) from which on the likelihood is taken for a normal one.
+const normalCounts = 20
+
+// mixture is the log of the sum of ℓ over changes after which came (x, n). A
+// rate that a release changes drifts like any other, so each change stands for
+// a normal distribution of changes around it. Were it a point, the drifting null
+// would explain large counts better than the nearest point of the grid, however
+// large the change.
+func (s *Shift) mixture(x, n float64, logTheta, growth []float64) float64 {
+	l := newSum()
+	mode, counts := s.mode(x, n)
+	if s.sd == 0 || counts < normalCounts {
+		for k, lt := range logTheta {
+			l.add(s.ratio(x, n, lt, growth[k]))
+		}
+		return l.log()
+	}
+	v := s.sd*s.sd + 1/counts
+	top := s.ratio(x, n, mode, math.Expm1(mode)) - math.Log(v*counts)/2
+	for _, lt := range logTheta {
+		l.add(top - (mode-lt)*(mode-lt)/(2*v))
+	}
+	return l.log()
+}
+
+// mode is the log change at which ℓ is largest, and its curvature there.
+func (s *Shift) mode(x, n float64) (at, curvature float64) {
+	if before := s.b + s.n - n; x > 0 && n > 0 && before > 0 && s.a+s.x > x {
+		p := x / (s.a + s.x)
+		return math.Log(p * before / ((1 - p) * n)), (s.a + s.x) * p * (1 - p)
+	}
+	return 0, 0
 }
 
 // anyTime is the log of the mixture of ℓ over all changes at all slots. Slots
@@ -199,17 +308,16 @@ func (s *Shift) anyTime() float64 {
 	}
 	l := newSum()
 	for _, slot := range s.slots {
-		x, n := s.x+slot[0], s.n+slot[1]
-		for k, lt := range s.any {
-			l.add(s.ratio(x, n, lt, s.anyGrow[k]))
-		}
+		l.add(s.mixture(s.x+slot[0], s.n+slot[1], s.any, s.anyGrow))
 	}
 	all := float64(s.slotCap)
 	return LogAdd(l.log(), math.Log(float64((all-float64(len(s.slots)))*float64(len(s.any))))) -
 		math.Log(all*float64(len(s.any)))
 }
 
-// LogA is the log Bayes factor of "worse since the release" against the null.
+// LogA is the log Bayes factor of "worse since the release" against the null. With
+// the option Late it is that of "worse since the release or, with half of the
+// probability, one of the next sixty windows, the later the less likely".
 func (s *Shift) LogA() float64 { return s.logA }
 
 // LogB is the log Bayes factor of "shifted, either way, at some moment from
@@ -219,6 +327,24 @@ func (s *Shift) LogB() float64 {
 		s.logB, s.stale = s.anyTime()-s.null(), false
 	}
 	return s.logB
+}
+
+// Moment is the moment, in windows counted from the release, at which a change
+// explains the counts best: every third one from 60 windows before it on.
+func (s *Shift) Moment() int {
+	best, most := 0, math.Inf(-1)
+	for k, slot := range s.slots {
+		if l := s.mixture(s.x+slot[0], s.n+slot[1], s.any, s.anyGrow); l > most {
+			best, most = k, l
+		}
+	}
+	switch {
+	case math.IsInf(most, -1):
+		return 0
+	case best < s.first:
+		return -slotWidth * (best + 1)
+	}
+	return slotWidth * (best - s.first)
 }
 
 // Windows is how many windows since the release were added.
@@ -268,32 +394,50 @@ func NewShiftRelease(pExo, limit float64) *ShiftRelease {
 	if limit <= 0 {
 		limit = math.Log(100) / 4
 	}
-	return &ShiftRelease{logExo: math.Log(pExo), logNone: math.Log1p(-pExo), limit: limiter{step: limit}}
+	return &ShiftRelease{logExo: math.Log(pExo), logNone: math.Log1p(-pExo), limit: limiter{step: limit, fromZero: true}}
 }
+
+// pastPlateau is by how much bounded evidence trembles at its bound.
+const pastPlateau = .05
 
 // Step combines the streams' evidence as of one window: weights that sum to at
 // most 1, what they leave staying invested in E = 1, and LogA and LogB of each
-// stream. It gives [ShiftRelease.LogE].
+// stream. A LogB of -Inf says that LogA is an e-value by itself, weighed against
+// shifts from outside already: what else shifts does not touch it. It gives
+// [ShiftRelease.LogE].
 func (r *ShiftRelease) Step(weights, logA, logB []float64) float64 {
-	a, b, rest := newSum(), newSum(), 1.0
+	a, b, done, rest, open := newSum(), newSum(), newSum(), 1.0, 1.0
 	for i, w := range weights {
-		if w > 0 {
+		switch {
+		case w <= 0:
+			continue
+		case math.IsInf(logB[i], -1):
+			done.add(math.Log(w) + logA[i])
+			open -= w
+		default:
 			a.add(math.Log(w) + logA[i])
 			b.add(math.Log(w) + logB[i])
-			rest -= w
 		}
+		rest -= w
 	}
 	if rest > 1e-9 {
 		a.add(math.Log(rest))
 		b.add(math.Log(rest))
 	}
-	if math.IsInf(a.top, -1) {
+	l := math.Inf(-1)
+	if !math.IsInf(a.top, -1) {
+		l = a.log() - LogAdd(r.logNone, r.logExo+b.log()-math.Log(open))
+	}
+	if !math.IsInf(done.top, -1) {
+		l = LogAdd(l, done.log())
+	}
+	if math.IsInf(l, -1) {
 		return r.limit.value
 	}
-	// E has a bound, and at the bound it no longer grows although evidence does.
-	grew := a.log() > r.last
-	r.last = a.log()
-	return r.limit.follow(a.log()-LogAdd(r.logNone, r.logExo+b.log()), grew)
+	// E has a bound, and trembles at the bound although evidence grows.
+	grew := LogAdd(a.log(), done.log()) > r.last || l > r.limit.raw-pastPlateau && l != r.limit.raw
+	r.last = LogAdd(a.log(), done.log())
+	return r.limit.follow(l, grew)
 }
 
 // LogE is the rate-limited log e-value as of the last step.

@@ -20,6 +20,9 @@ type pendingAnnouncement struct {
 // announce takes the tick's announcements and attaches what fits a release.
 func (t *Tracker) announce(tick *unship.Tick, c changes) {
 	for _, a := range tick.Announcements {
+		if a.Change != (unship.Change{}) {
+			continue // of no version: see alter
+		}
 		t.remember(a, tick.Start)
 		t.attachTo(t.sorted(), a, c)
 	}

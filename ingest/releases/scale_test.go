@@ -26,6 +26,21 @@ func TestStoriesOfScaleAndAnnouncements(t *testing.T) {
 			480 1.1 was=1.0 since=300 last=485 canary
 			655 1.1 was=1.0 since=300 last=600 canary
 			900 1.1 was=1.0 since=300 last=905 canary`},
+		{"a flag that is announced, and again by a retry", `0..600 1.0*3:60
+			300 announce x flag=rates id=a
+			305 announce x flag=rates id=a
+			400 announce x flag=rates id=a ago=12`, `
+			300 1.0 (flag rates=on) was=1.0 since=300 last=305 replaced by=a
+			400 1.0 (flag rates=on) was=1.0 since=385 last=405 replaced by=a`},
+		{"a flag of another service's namespace", `0..600 1.0*3:60
+			300 announce x flag=rates in=bank`, ``},
+		{"a value of a flag that requests did not carry before", `0..300 1.0?rates=off*3:60
+			300..600 1.0?rates=off*2:40 1.0#b?rates=on*2:40`, `
+			300 1.0 (flag rates=on) was=1.0 since=290 last=305 replaced`},
+		{"values of a flag from the first minute on", `0..600 1.0?rates=off*2:40 1.0#b?rates=on*2:40`, ``},
+		{"a flag that begins to be told", `0..300 1.0*3:60
+			300..600 1.0?rates=off*2:60 1.0#b?rates=on*2:40`, `
+			300 1.0 (flag rates=on) was=1.0 since=290 last=305 replaced`},
 		{"another build in every tick", builds(100), `
 			300 latest (build 00c0ffe) was=latest since=300 last=305 unknown
 			305 latest (build 01c0ffe) was=latest since=305 last=310 unknown

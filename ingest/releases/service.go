@@ -30,6 +30,8 @@ type service struct {
 	builds   map[string]*builds // by version as telemetry gives it
 	recent   []voice
 	opened   []time.Time // of the last releases, to know flapping
+	told     []told      // the last announced changes without a version
+	flags    map[string]*flag
 }
 
 // takeover notes since when a version was current.
@@ -66,6 +68,7 @@ func (s *service) hear(tick *unship.Tick, windows []unship.Window, c changes) {
 	s.recent = append(s.recent, voices...)
 	s.recent = slices.DeleteFunc(s.recent, func(v voice) bool { return tick.End.Sub(v.at) > longestSilence })
 	s.noteShares(tick, voices)
+	s.hearFlags(tick, windows)
 	s.takeOver(tick, c)
 	s.updateReleases(tick, c)
 	s.boundVersions()

@@ -25,6 +25,14 @@ type savedService struct {
 	Current  []takeover     `json:"current"`
 	Versions []savedVersion `json:"versions"`
 	Builds   []savedBuilds  `json:"builds,omitempty"`
+	Told     []told         `json:"told,omitempty"`
+	Flags    []savedFlag    `json:"flags,omitempty"`
+}
+
+type savedFlag struct {
+	Name   string               `json:"name"`
+	Values map[string]time.Time `json:"values"`
+	Usual  string               `json:"usual"`
 }
 
 type savedVersion struct {
@@ -101,6 +109,10 @@ func (s *service) save() savedService {
 		out.Builds = append(out.Builds, savedBuilds{Version: raw, First: b.first, Fold: b.fold,
 			Base: slices.Sorted(maps.Keys(b.base)), Others: b.others})
 	}
+	out.Told = s.told
+	for _, name := range slices.Sorted(maps.Keys(s.flags)) {
+		out.Flags = append(out.Flags, savedFlag{name, s.flags[name].values, s.flags[name].usual})
+	}
 	return out
 }
 
@@ -137,6 +149,25 @@ func (s savedService) restore(from time.Time, opts *Options) *service {
 	for _, saved := range s.Builds {
 		if saved.First.Before(from) {
 			out.builds[saved.Version] = saved.restore(from)
+		}
+	}
+	for _, x := range s.Told {
+		if x.At.Before(from) {
+			out.told = append(out.told, x)
+		}
+	}
+	for _, saved := range s.Flags {
+		f := &flag{values: map[string]time.Time{}, usual: saved.Usual}
+		for v, at := range saved.Values {
+			if at.Before(from) {
+				f.values[v] = at
+			}
+		}
+		if len(f.values) > 0 {
+			if out.flags == nil {
+				out.flags = map[string]*flag{}
+			}
+			out.flags[saved.Name] = f
 		}
 	}
 	return out

@@ -16,7 +16,9 @@ const restartStory = `0..300 1.0*4:80
 	290 announce 1.1
 	300..420 1.0*3:60 1.1*1:20
 	420..900 1.1*4:80
-	900..1500 1.0*4:80
+	900..1200 1.0?rates=off*4:80
+	960 announce x flag=costs
+	1200..1500 1.0?rates=off*2:40 1.0#b?rates=on*2:40
 	1500..1800 1.0*4:72 1.2*1:8`
 
 func TestRestartFindsTheSameReleases(t *testing.T) {

@@ -23,7 +23,8 @@ var (
 //
 // A line of a story is "FROM..TO EVERY? VERSION[/BUILD][#NAMES]*INSTANCES:REQUESTS …", in seconds,
 // requests in a tick of all instances together; or
-// "AT announce VERSION [rollback] [finished] [in=NAMESPACE] [id=ID]".
+// "AT announce VERSION [rollback] [finished] [in=NAMESPACE] [id=ID] [flag=NAME] [ago=SECONDS]".
+// "VERSION?FLAG=VALUE*…" are requests that carry a value of a feature flag.
 // Without NAMES instances are named after version and build.
 func tell(t *testing.T, tr *releases.Tracker, story string) (said []string) {
 	t.Helper()
@@ -111,6 +112,12 @@ func announcement(at time.Time, words []string) unship.Announcement {
 		if id, ok := strings.CutPrefix(w, "id="); ok {
 			a.ID = id
 		}
+		if flag, ok := strings.CutPrefix(w, "flag="); ok {
+			a.Version, a.Change = "", unship.Change{Kind: unship.ChangeFlag, Name: flag, Value: "on", Was: "off"}
+		}
+		if ago, err := strconv.Atoi(strings.TrimPrefix(w, "ago=")); err == nil {
+			a.At = at.Add(-time.Duration(ago) * time.Second)
+		}
 	}
 	return a
 }
@@ -123,6 +130,8 @@ func speak(t *testing.T, tick *unship.Tick, word string) {
 	if !ok1 || !ok2 {
 		t.Fatalf("story word %q: want VERSION*INSTANCES:REQUESTS", word)
 	}
+	who, flag, flagged := strings.Cut(who, "?")
+	key, value, _ := strings.Cut(flag, "=")
 	who, names, named := strings.Cut(who, "#")
 	version, build, _ := strings.Cut(who, "/")
 	if !named {
@@ -137,6 +146,9 @@ func speak(t *testing.T, tick *unship.Tick, word string) {
 		}
 		if share := (requests + n - 1 - i) / n; share > 0 {
 			w.Operations = []unship.Operation{{Name: "GET /", Requests: uint64(share)}}
+			if flagged {
+				w.Operations[0].Slices = []unship.Slice{{Key: "feature_flag." + key, Value: value, Requests: uint64(share)}}
+			}
 		}
 		tick.Windows = append(tick.Windows, w)
 	}

@@ -18,6 +18,9 @@
 //     taking over again, is a rollback if it is older than the version it takes over from, and a
 //     release anew if it is newer: what was taken back has been rolled out again.
 //   - A canary that disappears is no rollback: the old version never stopped.
+//   - A change without a new version (flag, configuration, infrastructure) that is
+//     announced, or a feature flag of which requests begin to carry a value that
+//     they did not before, is a release of the version that serves.
 //
 // Memory is bounded. A service that opens releases faster than [MaxOpened] in
 // [OpenedWithin] flaps: further versions are remembered as seen and open nothing.
@@ -82,7 +85,7 @@ func New(opts Options) *Tracker {
 }
 
 // Observe takes the next tick and gives the releases that are new or have
-// changed in it, sorted by id: opened, rollout recognised, announced, gone, or
+// changed in it, sorted by id: opened (changes without a new version among them), rollout recognised, announced, gone, or
 // come back. That LastSeen moves on is no change.
 func (t *Tracker) Observe(tick *unship.Tick) (changed []unship.Release) {
 	t.takeUp(tick.Start)
@@ -96,8 +99,10 @@ func (t *Tracker) Observe(tick *unship.Tick) (changed []unship.Release) {
 		rest = rest[n:]
 	}
 	t.announce(tick, c)
+	changed = append(c.sorted(), t.alter(tick)...)
+	slices.SortStableFunc(changed, func(a, b unship.Release) int { return a.ReleaseID.Compare(b.ReleaseID) })
 	t.sweep(tick.End)
-	return c.sorted()
+	return changed
 }
 
 // Release gives a release by its id. Where a version was released more than

@@ -6,6 +6,10 @@
 //
 //	{"service":"ledger","version":"1.1.0"}
 //
+// or, of a change without a new version (flag, config or infrastructure),
+//
+//	{"service":"ledger","change":"flag","name":"new-rates","value":"on","was":"off"}
+//
 // Out come [unship.Announcement] values. Their id is the sender's; where it gives
 // none, a hash of what it sent, so that a request sent twice is one announcement.
 //
@@ -179,7 +183,11 @@ func check(a unship.Announcement) (mistakes []string) {
 		}
 	}
 	need("service", a.Name, `give its service.name in "service" or, in a CDEvent, in subject.id`)
-	need("version", a.Version, `give its service.version in "version" or, in a CDEvent, in the package URL subject.content.artifactId`)
+	if a.Change == (unship.Change{}) {
+		need("version", a.Version, `give its service.version in "version" or, in a CDEvent, in the package URL subject.content.artifactId`)
+	} else {
+		mistakes = append(mistakes, checkChange(a)...)
+	}
 	for _, f := range []struct {
 		name, value string
 		most        int
@@ -187,6 +195,7 @@ func check(a unship.Announcement) (mistakes []string) {
 		{"service", a.Name, maxName}, {"version", a.Version, maxName}, {"namespace", a.Namespace, maxName},
 		{"environment", a.Environment, maxName}, {"id", a.ID, maxText}, {"by", a.By, maxText}, {"url", a.URL, maxText},
 		{"revision", a.Revision, maxName}, {"schema_rev", a.SchemaRev, maxName},
+		{"name", a.Change.Name, maxName}, {"value", a.Change.Value, maxName}, {"was", a.Change.Was, maxName},
 	} {
 		if len(f.value) > f.most {
 			mistakes = append(mistakes, fmt.Sprintf("%s is %d bytes long; at most %d are taken", f.name, len(f.value), f.most))

@@ -74,6 +74,26 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+func TestChangesWithoutAVersion(t *testing.T) {
+	want := unship.Announcement{ID: "7", At: now, Change: unship.Change{Kind: unship.ChangeFlag, Name: "new-rates", Value: "on", Was: "off"}}
+	want.Name = "ledger"
+	got, err := webhook.Parse("", []byte(`{"service":"ledger","change":"flag","name":"new-rates","value":"on","was":"off","id":"7"}`), now)
+	if diff := cmp.Diff([]unship.Announcement{want}, got); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for body, mistake := range map[string]string{
+		`{"service":"ledger","change":"mood","name":"x"}`:                 `change is "mood"; want flag, config or infrastructure`,
+		`{"service":"ledger","change":"config"}`:                          `name is missing`,
+		`{"service":"ledger","name":"x","value":"on"}`:                    `change is missing`,
+		`{"service":"ledger","version":"1","change":"config","name":"x"}`: `version does not belong`,
+		`{"change":"config","name":"x"}`:                                  `service is missing`,
+	} {
+		if _, err := webhook.Parse("", []byte(body), now); err == nil || !strings.Contains(err.Error(), mistake) {
+			t.Errorf("%s: error %v; want %q", body, err, mistake)
+		}
+	}
+}
+
 func TestTheSameTwiceHasOneID(t *testing.T) {
 	first, err1 := webhook.Parse("application/json", []byte(`{"service":"ledger","version":"1.1.0"}`), now)
 	again, err2 := webhook.Parse("application/json", []byte(`{ "service": "ledger", "version": "1.1.0" }`), now.Add(time.Minute))

@@ -12,7 +12,7 @@ import (
 )
 
 // plainFields are the fields of the plain form, for the message about another.
-const plainFields = "service, version, environment, namespace, at, by, url, revision, rollback, finished, schema_rev, id"
+const plainFields = "service, version, environment, namespace, at, by, url, revision, rollback, finished, schema_rev, id, change, name, value, was"
 
 // parsePlain reads the form for shell scripts. A field it does not know is a
 // mistake: it may be a misspelt one.
@@ -21,6 +21,7 @@ func parsePlain(keys map[string]json.RawMessage, env envelope, now time.Time) (*
 	text := map[string]*string{
 		"service": &a.Name, "version": &a.Version, "environment": &a.Environment, "namespace": &a.Namespace,
 		"by": &a.By, "url": &a.URL, "revision": &a.Revision, "schema_rev": &a.SchemaRev, "id": &a.ID,
+		"change": (*string)(&a.Change.Kind), "name": &a.Change.Name, "value": &a.Change.Value, "was": &a.Change.Was,
 	}
 	flags := map[string]*bool{"rollback": &a.Rollback, "finished": &a.Finished}
 	var mistakes []string
@@ -46,7 +47,10 @@ func parsePlain(keys map[string]json.RawMessage, env envelope, now time.Time) (*
 	}
 	a.At = a.At.UTC()
 	a.Name, a.Version = strings.TrimSpace(a.Name), strings.TrimSpace(a.Version)
-	if len(mistakes) > 0 {
+	switch _, changes := keys["change"]; {
+	case len(mistakes) > 0 && changes:
+		mistakes = append(mistakes, missing(keys, "service", "name")...)
+	case len(mistakes) > 0:
 		mistakes = append(mistakes, missing(keys, "service", "version")...)
 	}
 	return a, mistakes
@@ -69,4 +73,27 @@ func shorten(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// checkChange names what cannot be in the announcement of a change without a new version.
+func checkChange(a unship.Announcement) (mistakes []string) {
+	switch a.Change.Kind {
+	case unship.ChangeFlag, unship.ChangeConfig, unship.ChangeInfrastructure:
+	case "":
+		mistakes = append(mistakes, `change is missing; name, value and was belong to one: flag, config or infrastructure`)
+	default:
+		mistakes = append(mistakes, fmt.Sprintf("change is %q; want flag, config or infrastructure", shorten(string(a.Change.Kind))))
+	}
+	if strings.TrimSpace(a.Change.Name) == "" {
+		mistakes = append(mistakes, `name is missing; give what changed in "name"`)
+	}
+	for _, x := range []struct {
+		field string
+		given bool
+	}{{"version", a.Version != ""}, {"rollback", a.Rollback}, {"finished", a.Finished}, {"schema_rev", a.SchemaRev != ""}} {
+		if x.given {
+			mistakes = append(mistakes, x.field+" does not belong to a change without a new version")
+		}
+	}
+	return mistakes
 }

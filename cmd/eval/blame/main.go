@@ -103,9 +103,23 @@ func (o *options) style(style estate.Style, out io.Writer) error {
 			(*into)[at].Merge(s)
 		}
 	}
+	var all estate.Summary
+	for _, rows := range [][]estate.Row{faulty, harmless} {
+		if len(rows) > 0 { // the first judge is the whole
+			all.Merge(rows[0].Summary)
+		}
+	}
 	title := fmt.Sprintf("%s: 2 to 5 releases within a minute, something else going wrong in every run", style)
 	if err := estate.Print(out, title, rows); err != nil {
 		return err
+	}
+	if err := estate.PrintCalibration(out, style.String()+": probability given to releases, and how many were guilty", all); err != nil {
+		return err
+	}
+	for _, r := range harmless[:min(1, len(harmless))] {
+		if _, err := fmt.Fprintf(out, "\n%s, no guilty release: what went wrong was named in %d of %d runs\n", style, r.Named, r.Runs); err != nil {
+			return err
+		}
 	}
 	if len(o.judges()) == 1 {
 		return nil

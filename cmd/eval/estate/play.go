@@ -19,6 +19,7 @@ type Result struct {
 	Asked  bool // it would ask a person about the guilty one
 	Delay  int  // windows from the release to the decision
 	Cause  unship.Cause
+	Named  bool // no release was guilty, and what went wrong was thought the most probable cause while it did
 	// Probability is that of each release when decided, or at the end; nil of judges that have none.
 	Probability []float64
 }
@@ -91,7 +92,21 @@ func (j *judge) believe(a unship.Assessment) {
 	}
 	for _, b := range a.Blame {
 		j.Cause = b.Cause
+		j.Named = j.Named || j.Guilty < 0 && len(b.Hypotheses) > 0 && j.estate.other.is(b.Hypotheses[0])
 	}
+}
+
+// is says that a hypothesis is what goes wrong without anybody's release.
+func (d *distractor) is(h unship.Hypothesis) bool {
+	switch d.kind {
+	case outage, breakdown:
+		return h.Cause == unship.CauseDependency && strings.HasSuffix(h.Name, d.services[0].name)
+	case surge:
+		return h.Cause == unship.CauseTraffic
+	case badNode:
+		return h.Cause == unship.CauseInfrastructure && h.Name == d.node
+	}
+	return false
 }
 
 // index gives the place of a release among those of the run; -1: it is not one.

@@ -15,8 +15,19 @@ type Summary struct {
 	Wrong           int // runs in which an innocent one was rolled back
 	Delays          []int
 	squares, judged float64
-	Sure, SureRight int // releases given .9 or more, and the guilty among them
+	given           [len(steps)]given
+	Named           int // runs without a guilty release: what went wrong was named
 }
+
+// given counts the releases that were given a probability from one step up to
+// the next: how many, the guilty among them, the sum of the probabilities.
+type given struct {
+	n, guilty int
+	sum       float64
+}
+
+// steps are the probabilities by which calibration is shown.
+var steps = [...]float64{0, .05, .2, .5, .8, .9, .99}
 
 // Add adds a run.
 func (s *Summary) Add(r Result) {
@@ -44,18 +55,37 @@ func (s *Summary) Add(r Result) {
 		}
 		s.squares += (p - y) * (p - y)
 		s.judged++
-		if p >= .9 {
-			s.Sure++
-			s.SureRight += int(y)
+		b := 0
+		for b+1 < len(steps) && p >= steps[b+1] {
+			b++
+		}
+		s.given[b].add(given{1, int(y), p})
+	}
+	if r.Guilty < 0 && r.Named {
+		s.Named++
+	}
+}
+
+func (g *given) add(o given) { g.n, g.guilty, g.sum = g.n+o.n, g.guilty+o.guilty, g.sum+o.sum }
+
+// sure gives how many releases were given .9 or more, and the guilty among them.
+func (s *Summary) sure() (n, guilty int) {
+	for k, g := range s.given {
+		if steps[k] >= .9 {
+			n, guilty = n+g.n, guilty+g.guilty
 		}
 	}
+	return n, guilty
 }
 
 // Merge adds another summary.
 func (s *Summary) Merge(o Summary) {
 	s.Runs, s.Faulty, s.Top, s.Right, s.Asked, s.Wrong = s.Runs+o.Runs, s.Faulty+o.Faulty, s.Top+o.Top, s.Right+o.Right, s.Asked+o.Asked, s.Wrong+o.Wrong
 	s.Delays = append(s.Delays, o.Delays...)
-	s.squares, s.judged, s.Sure, s.SureRight = s.squares+o.squares, s.judged+o.judged, s.Sure+o.Sure, s.SureRight+o.SureRight
+	s.squares, s.judged, s.Named = s.squares+o.squares, s.judged+o.judged, s.Named+o.Named
+	for k := range s.given {
+		s.given[k].add(o.given[k])
+	}
 }
 
 // Brier is the mean square of probability less truth over all releases.
@@ -101,10 +131,30 @@ func Print(out io.Writer, title string, rows []Row) error {
 			median = fmt.Sprintf("%.0f", r.Median())
 		}
 		if r.judged > 0 {
-			brier, sure = fmt.Sprintf("%.4f", r.Brier()), fmt.Sprintf("%d of %d", r.SureRight, r.Sure)
+			n, guilty := r.sure()
+			brier, sure = fmt.Sprintf("%.4f", r.Brier()), fmt.Sprintf("%d of %d", guilty, n)
 		}
 		line(fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.Name, r.Runs, of(r.Top, r.Faulty), of(r.Right, r.Faulty),
 			of(r.Asked, r.Faulty), of(r.Wrong, r.Runs), median, brier, sure))
+	}
+	return w.Flush()
+}
+
+// PrintCalibration writes how often releases were guilty that were given some probability.
+func PrintCalibration(out io.Writer, title string, s Summary) error {
+	if _, err := fmt.Fprintf(out, "\n%s\n", title); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "given\treleases\tmean\tguilty")
+	for k, g := range s.given {
+		to := 1.0
+		if k+1 < len(steps) {
+			to = steps[k+1]
+		}
+		if g.n > 0 {
+			fmt.Fprintf(w, "%g to %g\t%d\t%.3f\t%.3f\n", steps[k], to, g.n, g.sum/float64(g.n), float64(g.guilty)/float64(g.n))
+		}
 	}
 	return w.Flush()
 }

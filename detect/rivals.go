@@ -1,0 +1,114 @@
+package detect
+
+import (
+	"math"
+
+	"unship.dev"
+	"unship.dev/detect/blame"
+	"unship.dev/detect/stat"
+)
+
+// rival is another release that would explain a change, had it begun with it.
+type rival struct {
+	at    int     // window in which it began, counted from the release it is a rival of
+	prior float64 // that it is bad in a way that shows here
+}
+
+// meetNeighbours notes who calls the service and whom it calls.
+func (p *past) meetNeighbours(d *Detector) {
+	calls, answers := map[unship.Service]bool{}, map[unship.Service]bool{}
+	own := p.w.svc
+	if s := d.services[own.id]; s != nil { // of which own may be a copy
+		own, p.of = s, s
+	}
+	for k := range own.callers {
+		calls[k.other] = true
+	}
+	for k := range own.answers {
+		answers[k.other] = true
+	}
+	for _, o := range d.order {
+		for k := range o.answers { // who calls it by its own word
+			calls[o.id] = calls[o.id] || k.other == p.w.svc.id
+		}
+		if o.id == p.w.svc.id || o.id.Environment != p.w.svc.id.Environment || d.leaves(PartNeighbours) {
+			continue
+		}
+		if calls[o.id] {
+			p.callers = append(p.callers, o)
+		}
+		if answers[o.id] {
+			p.callees = append(p.callees, o)
+		}
+	}
+}
+
+// rivalsOf gives the neighbours' releases that would explain a change of a
+// signal at the service's own instances: callees whose answers it cannot use,
+// callers whose requests make it fail or slow. Failures that are counted from
+// callers that are not being released are no caller's doing.
+func (p *past) rivalsOf(sig *signal) (out []rival) {
+	if sig.calls || sig.near != nowhere {
+		return nil
+	}
+	out = p.addOwnRivals(out)
+	for _, o := range p.callees {
+		out = p.addRival(out, o, blame.PriorNeighbour)
+	}
+	if sig.kind == unship.SignalErrorRatio && p.outside {
+		return out
+	}
+	for _, o := range p.callers {
+		out = p.addRival(out, o, blame.PriorNeighbour)
+	}
+	return out
+}
+
+// addOwnRivals adds other releases of the service itself: what changes with
+// a flag is not the version's doing, and the other way round.
+func (p *past) addOwnRivals(out []rival) []rival {
+	s := p.of
+	if s == nil {
+		return out
+	}
+	if p.w.release.Change == (unship.Change{}) {
+		if s.altered > 0 {
+			out = addMoment(out, int(s.altered-p.w.begin), blame.PriorRelease)
+		}
+		return out
+	}
+	for _, x := range s.watches {
+		out = addMoment(out, int(x.begin-p.w.begin), blame.PriorRelease)
+	}
+	return out
+}
+
+func addMoment(out []rival, at int, prior float64) []rival {
+	if at < -stat.MaxMoment || at > stat.MaxMoment {
+		return out
+	}
+	return append(out, rival{at, prior})
+}
+
+// addRival adds the latest release of a service if it began near this one.
+func (p *past) addRival(out []rival, s *service, prior float64) []rival {
+	if s.released == 0 {
+		return out
+	}
+	return addMoment(out, int(s.released-p.w.begin), prior)
+}
+
+// outsideOf is the log evidence that a change is not the release's: it came at
+// a moment of its own, or with the release of a neighbour. It is relative to
+// the probability of a shift from outside.
+func (p *past) outsideOf(s *stat.Shift, rivals []rival) float64 {
+	b := s.LogB()
+	for _, r := range rivals {
+		at := r.at
+		if at > 0 { // what came while old and new served side by side is not counted
+			at = max(0, at-int(p.from-p.w.begin))
+		}
+		b = stat.LogAdd(b, math.Log(r.prior/p.exogenous)+s.WorseSince(at))
+	}
+	return b
+}
