@@ -142,9 +142,6 @@ func TestTheGuiltyReleaseOfALargeGraph(t *testing.T) {
 	}
 	for w := range 70 {
 		k, begun := g.tick(w)
-		if w == 69 {
-			t.Log(d.Dump())
-		}
 		a := d.Observe(k, begun, rules.Set{rules.Default(unship.ModeAuto)})
 		for _, j := range a.Judgements {
 			if j.Verdict != unship.Regressed {
