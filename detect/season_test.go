@@ -122,7 +122,7 @@ func TestSeasonIsForetold(t *testing.T) {
 	}
 	of := func(turn int64) *period {
 		p := &period{turn: turn, units: make([]periodUnit, 1)}
-		p.units[0].own[countFailedHere] = rate2(rate(turn))
+		p.units[0].own[countFailedHere] = badOf(rate(turn))
 		p.units[0].by = p.units[0].own
 		return p
 	}
@@ -145,7 +145,7 @@ func TestSeasonIsForetold(t *testing.T) {
 	}
 }
 
-func rate2(x float64) rate { return rate{x, 10000} }
+func badOf(x float64) rate { return rate{x, 10000} }
 
 // Working days and weekends have profiles of their own.
 func TestSlotsOfTheWeek(t *testing.T) {
