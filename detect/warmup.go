@@ -269,27 +269,29 @@ func (i *instance) minutes(t int32, window time.Duration) float64 {
 	return float64(i.age(t)) * window.Minutes()
 }
 
-// allowance gives by how many buckets the thresholds of an instance are raised,
-// for an A that is as large as it may be after all, and which of them are
-// compared. Raised thresholds find what is much slower at once, but hide what is
-// a little slower and would count it against a fault for long: the middle, which
-// is for small changes, waits until hardly anything is granted.
+// allowance gives by how many buckets the thresholds of an instance are raised
+// and which of them are compared: the upper quantiles once an A that is as large
+// as it may be after all is not much, and with thresholds for that. Raised
+// thresholds find what is much slower at once, but hide what is a little slower
+// and would count it against a fault for long: the middle, which is for small
+// changes, waits until hardly anything is granted.
 func (i *instance) allowance(t int32, window time.Duration) (buckets int16, lat uint8) {
 	if i.settled {
 		return 0, latAll
 	}
 	w := &i.warmness
-	g := 1 + float64(w.doubt*w.amplitude*math.Exp(-i.minutes(t, window)/w.decay))
-	buckets = int16(math.Log(g) / math.Log(bucketRatio))
+	more := w.amplitude * math.Exp(-i.minutes(t, window)/w.decay)
+	granted := math.Log1p(more) / math.Log(bucketRatio)
+	doubtful := int16(math.Log1p(w.doubt*more) / math.Log(bucketRatio))
 	switch {
 	case i.age(t) < i.slowStart:
-		return buckets, latNone
-	case buckets <= warmLittle:
-		return buckets, latAll
-	case buckets <= warmMuch:
-		return buckets, latUpper
+		return int16(granted), latNone
+	case doubtful > warmMuch:
+		return int16(math.Ceil(granted)), latTail
+	case doubtful > warmLittle:
+		return doubtful, latUpper
 	}
-	return buckets, latTail
+	return doubtful, latAll
 }
 
 // teachWarmth lets the starts of a release that proved healthy teach.

@@ -154,12 +154,13 @@ func TestSlowForGoodIsNotWarmingUp(t *testing.T) {
 
 func TestAllowanceFalls(t *testing.T) {
 	i := instance{warmness: warmness{3, 2, 1.5}}
-	for age, last := int32(0), int16(1<<14); age < 300; age++ {
+	last, seen := int16(1<<14), uint8(latTail)
+	for age := range int32(300) {
 		raise, lat := i.allowance(age, 5*time.Second)
-		if raise > last || raise < 0 || (lat >= latUpper) != (raise <= warmMuch) {
-			t.Fatalf("at age %d thresholds are raised by %d after %d, %v compared; want it to fall to 0", age, raise, last, lat)
+		if lat < seen || lat == seen && raise > last || raise < 0 || lat > latTail && raise > warmMuch {
+			t.Fatalf("at age %d thresholds are raised by %d after %d, %v compared after %v; want it to fall to 0", age, raise, last, lat, seen)
 		}
-		last = raise
+		last, seen = raise, lat
 	}
 	if raise, lat := i.allowance(300, 5*time.Second); raise != 0 || lat != latAll {
 		t.Errorf("grown instances: thresholds are raised by %d", raise)
