@@ -49,7 +49,7 @@ type Outside struct {
 	Cause unship.Cause // dependency, infrastructure or traffic
 	Name  string       // of the service or the node
 	LogE  float64      // log Bayes factor of "it changed" against "it did not"
-	Why   string
+	Why   string       // in words
 }
 
 // Case is everything that happened in one environment at one moment.
