@@ -138,14 +138,13 @@ func (c *comparison) step(t int32) {
 			c.feed(&x.slots[k], &x.frame)
 		}
 	}
-	for _, s := range c.witnesses {
-		if c.svc.starting(c.sides.candidate, t) {
-			break
+	if len(c.witnesses) > 0 && !c.svc.starting(c.sides.candidate, t) {
+		for _, s := range c.witnesses {
+			if s.loss != nil {
+				c.miss(s, t)
+			}
+			c.hear(s, t)
 		}
-		if s.loss != nil {
-			c.miss(s, t)
-		}
-		c.hear(s, t)
 	}
 	c.stepMixes(t)
 	c.stepPoints(t)

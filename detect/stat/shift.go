@@ -117,20 +117,19 @@ func growth(logTheta []float64) []float64 {
 // third of the last ones. A slot holds what comes between it and the release.
 func (s *Shift) before(x, n []float64) {
 	windows := min(len(x), len(n))
-	x, n = x[len(x)-windows:], n[len(n)-windows:]
-	sx, sn := 0.0, 0.0
-	for i := 1; i <= windows; i++ {
-		sx += math.Max(0, x[windows-i]) / s.phi
-		sn += math.Max(0, n[windows-i]) / s.phi
+	s.past = sums(x[len(x)-windows:], n[len(n)-windows:], s.phi)
+	all := s.past[windows]
+	for i := 1; i <= min(windows, max(slotsPre, MaxMoment)); i++ {
+		older := s.past[windows-i]
+		since := [2]float64{all[0] - older[0], all[1] - older[1]}
 		if i <= slotsPre && i%slotWidth == 0 {
-			s.slots = append(s.slots, [2]float64{sx, sn})
+			s.slots = append(s.slots, since)
 		}
 		if i <= MaxMoment {
-			s.earlier = append(s.earlier, [2]float64{sx, sn})
+			s.earlier = append(s.earlier, since)
 		}
 	}
-	s.a, s.b = sx+0.5, sn
-	s.past = sums(x, n, s.phi)
+	s.a, s.b = all[0]+0.5, all[1]
 }
 
 // Add adds one window after the release: x bad of the exposure n, and the
