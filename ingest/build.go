@@ -99,7 +99,8 @@ func (b *builder) addSums(j *joiner) {
 func (b *builder) addPane(p *pane, resources []*resource, keys []string) {
 	b.giveUp(p, resources, keys)
 	for key, l := range p.logs {
-		b.window(resources[key.resource]).addLog(lineKey{key.severity, l.Pattern, key.given}, l)
+		count := l.logCount(key.severity)
+		b.window(resources[key.resource]).addLog(lineKey{key.severity, p.names.list0(key.text), key.given}, &count)
 	}
 	for _, x := range p.exceptions {
 		w := b.window(resources[x.resource])

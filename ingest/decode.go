@@ -7,14 +7,29 @@ import "unship.dev/ingest/otlp/wire"
 // nothing of them. The error is wire.ErrMalformed, wire.ErrTooDeep, ErrOverloaded or
 // nil; then nothing of the request was taken.
 func (a *Aggregator) TracesProto(message []byte) (Refusal, error) {
+	return a.proto(message, (*decoder).takeSpan)
+}
+
+// MetricsProto takes an ExportMetricsServiceRequest as TracesProto takes traces.
+func (a *Aggregator) MetricsProto(message []byte) (Refusal, error) {
+	return a.proto(message, (*decoder).metric)
+}
+
+// LogsProto takes an ExportLogsServiceRequest as TracesProto takes traces.
+func (a *Aggregator) LogsProto(message []byte) (Refusal, error) {
+	return a.proto(message, (*decoder).logRecord)
+}
+
+// proto takes a request in protobuf. The three kinds differ in what their scopes hold.
+func (a *Aggregator) proto(message []byte, record recordReader) (Refusal, error) {
 	in, err := a.begin(0)
 	if err != nil {
 		return Refusal{}, err
 	}
-	d := decoder{in: in, numbers: in.numbers[:0]}
+	d := decoder{in: in, record: record, numbers: in.numbers[:0], written: in.written[:0]}
 	d.request(message)
-	in.numbers = d.numbers
-	if d.err == nil && !a.room(len(in.stage.spans)) {
+	in.numbers, in.written = d.numbers, d.written
+	if n := len(in.stage.spans) + len(in.points.points) + len(in.lines.lines); d.err == nil && !a.room(n) {
 		d.err = a.overloaded()
 	}
 	if d.err != nil {
@@ -26,11 +41,17 @@ func (a *Aggregator) TracesProto(message []byte) (Refusal, error) {
 	return in.end(), nil
 }
 
+// recordReader reads a record of a resource: a span, a metric, a log record. It is
+// taken only if it counts. The resource is nil if it has no service.
+type recordReader func(d *decoder, res *resource, message []byte, count bool)
+
 // decoder reads protobuf into an intake. The first error stays.
 type decoder struct {
 	in      *intake
+	record  recordReader
 	err     error
 	numbers []byte // texts of numbers, until the end of the request
+	written []byte // how the series of the data point at work is written
 	thrown  exceptionData
 	any     bool // thrown is that of the span at work
 }
@@ -46,7 +67,7 @@ func (d *decoder) request(message []byte) {
 	r := wire.Reader{Rest: message}
 	for d.err == nil && r.Next() {
 		if r.Field == 1 && r.Want(wire.Bytes) {
-			d.resourceSpans(r.Data)
+			d.resourceRecords(r.Data)
 		}
 	}
 	d.ends(&r)
@@ -56,15 +77,15 @@ func (d *decoder) request(message []byte) {
 // count where there are none with the present number.
 const deprecatedScopes = 1000
 
-func (d *decoder) resourceSpans(message []byte) {
+func (d *decoder) resourceRecords(message []byte) {
 	res, scopes := d.resource(message)
 	r := wire.Reader{Rest: message}
 	for d.err == nil && r.Next() {
 		switch {
 		case r.Field == 2 && r.Want(wire.Bytes):
-			d.scopeSpans(res, r.Data, true)
+			d.scopeRecords(res, r.Data, true)
 		case r.Field == deprecatedScopes && r.Want(wire.Bytes):
-			d.scopeSpans(res, r.Data, scopes == 0)
+			d.scopeRecords(res, r.Data, scopes == 0)
 		case r.Field == 3:
 			r.Want(wire.Bytes)
 		}
@@ -72,7 +93,7 @@ func (d *decoder) resourceSpans(message []byte) {
 	d.ends(&r)
 }
 
-// resource finds the resource of a ResourceSpans, nil if it has no service, and how
+// resource finds the resource of a group of scopes, nil if it has no service, and how
 // many scopes there are. Mostly it is one that was seen before, to the last byte.
 func (d *decoder) resource(message []byte) (res *resource, scopes int) {
 	var parts [][]byte
@@ -166,8 +187,8 @@ func (d *decoder) attributes(message []byte, number uint32) {
 	d.ends(&r)
 }
 
-// scopeSpans reads the spans of one scope; they are taken only if they count.
-func (d *decoder) scopeSpans(res *resource, message []byte, count bool) {
+// scopeRecords reads the records of one scope; they are taken only if they count.
+func (d *decoder) scopeRecords(res *resource, message []byte, count bool) {
 	r := wire.Reader{Rest: message}
 	for d.err == nil && r.Next() {
 		switch r.Field {
@@ -178,10 +199,7 @@ func (d *decoder) scopeSpans(res *resource, message []byte, count bool) {
 			}
 		case 2:
 			if r.Want(wire.Bytes) {
-				d.span(r.Data)
-				if d.err == nil && count {
-					d.in.span(res, &d.in.data)
-				}
+				d.record(d, res, r.Data, count)
 			}
 		case 3:
 			r.Want(wire.Bytes)

@@ -26,35 +26,93 @@ type outcome struct {
 	Ticks     []unship.Tick
 }
 
-// byOracle takes a request by way of pdata.
-func byOracle(t testing.TB, message []byte) (o outcome) {
+// way is how requests of a signal are read, by pdata and here.
+type way struct {
+	kind   wire.Message
+	oracle func(a *Aggregator, message []byte) (r Refusal, malformed bool, err error)
+	here   func(a *Aggregator, message []byte) (Refusal, error)
+}
+
+var tracesWay = way{
+	wire.Traces, func(a *Aggregator, message []byte) (r Refusal, malformed bool, err error) {
+		req := ptraceotlp.NewExportRequest()
+		if req.UnmarshalProto(message) != nil {
+			return Refusal{}, true, nil
+		}
+		r, err = a.Traces(req.Traces())
+		return r, false, err
+	},
+	(*Aggregator).TracesProto,
+}
+
+// byOracle takes a request by way of pdata, so many times.
+func (w way) byOracle(t testing.TB, message []byte, times int) (o outcome) {
 	a := newAggregator(t)
-	req := ptraceotlp.NewExportRequest()
-	if wire.CheckDepth(wire.Traces, message) != nil || req.UnmarshalProto(message) != nil {
+	if wire.CheckDepth(w.kind, message) != nil {
 		return outcome{Malformed: true}
 	}
-	var err error
-	if o.Refusal, err = a.Traces(req.Traces()); err != nil {
-		t.Fatal(err)
+	for range times {
+		r, malformed, err := w.oracle(a, message)
+		if malformed {
+			return outcome{Malformed: true}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Refusal = r
 	}
 	return o.finish(a)
 }
 
-func byDecoder(t testing.TB, message []byte) (o outcome) {
+func (w way) byDecoder(t testing.TB, message []byte, times int) (o outcome) {
 	a := newAggregator(t)
-	var err error
-	o.Refusal, err = a.TracesProto(message)
-	if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
-		if ticks, s := a.Flush(), a.Stats(); len(ticks) > 0 || s.Spans+s.Future > 0 || len(s.Invalid) > 0 {
-			t.Errorf("something of a malformed request was taken: %+v, %+v", ticks, s)
+	for range times {
+		r, err := w.here(a, message)
+		if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+			if ticks, s := a.Flush(), a.Stats(); len(ticks) > 0 || s.Spans+s.Points+s.Records+s.Future > 0 || len(s.Invalid) > 0 {
+				t.Errorf("something of a malformed request was taken: %+v, %+v", ticks, s)
+			}
+			return outcome{Malformed: true}
 		}
-		return outcome{Malformed: true}
-	}
-	if err != nil {
-		t.Fatal(err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Refusal = r
 	}
 	return o.finish(a)
 }
+
+// checkSame wants the same of a message by both ways, also when it comes once more.
+func (w way) checkSame(t testing.TB, message []byte) {
+	t.Helper()
+	w.check(t, message, 1)
+	w.check(t, message, 2)
+}
+
+func (w way) check(t testing.TB, message []byte, times int) {
+	t.Helper()
+	if diff := cmp.Diff(w.byOracle(t, message, times), w.byDecoder(t, message, times)); diff != "" {
+		t.Errorf("%d times %s\n%s", times, hex.EncodeToString(message), diff)
+	}
+}
+
+// checkChanged wants the same of a message that is cut, or changed, anywhere.
+func (w way) checkChanged(t testing.TB, message []byte) {
+	t.Helper()
+	for n := range message {
+		w.check(t, message[:n], 1)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3_000 {
+		b := append([]byte(nil), message...)
+		for range 1 + r.IntN(3) {
+			b[r.IntN(len(b))] = byte(r.Uint32())
+		}
+		w.check(t, b, 1)
+	}
+}
+
+func byDecoder(t testing.TB, message []byte) outcome { return tracesWay.byDecoder(t, message, 1) }
 
 func (o outcome) finish(a *Aggregator) outcome {
 	o.Ticks, o.Stats = a.Flush(), a.Stats()
@@ -64,9 +122,7 @@ func (o outcome) finish(a *Aggregator) outcome {
 
 func checkSame(t testing.TB, message []byte) {
 	t.Helper()
-	if diff := cmp.Diff(byOracle(t, message), byDecoder(t, message)); diff != "" {
-		t.Errorf("%s\n%s", hex.EncodeToString(message), diff)
-	}
+	tracesWay.checkSame(t, message)
 }
 
 func marshal(t testing.TB, td ptrace.Traces) []byte {
@@ -137,17 +193,7 @@ func TestTheDecoderReadsEverything(t *testing.T) {
 	if o := byDecoder(t, message); o.Malformed || o.Stats.Spans != 2 {
 		t.Errorf("%+v, want two spans", o)
 	}
-	for n := range message { // cut anywhere
-		checkSame(t, message[:n])
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 3_000 { // changed anywhere
-		b := append([]byte(nil), message...)
-		for range 1 + r.IntN(3) {
-			b[r.IntN(len(b))] = byte(r.Uint32())
-		}
-		checkSame(t, b)
-	}
+	tracesWay.checkChanged(t, message)
 }
 
 // What SDKs do not write and protobuf allows.

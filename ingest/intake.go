@@ -69,9 +69,13 @@ type intake struct {
 	// durations of the requests that the data point at work counts
 	durations unship.Histogram
 	data      spanData
+	pointData pointData
 	keys      keyCache
-	numbers   []byte // of the decoder
+	numbers   []byte // of the decoder, as is the next
+	written   []byte
 	stage     stage
+	points    pointStage
+	lines     lineStage
 }
 
 // begin starts a request of about n records, or says that there is no room.
@@ -104,6 +108,8 @@ func (a *Aggregator) overloaded() error {
 // done gives the intake back for the next request.
 func (in *intake) done() {
 	in.stage.reset()
+	in.points.reset()
+	in.lines.reset()
 	in.tally, in.lost, in.maxTime, in.last, in.bytes = Stats{}, 0, 0, firstIndex, 0
 	in.data.clear()
 	clear(in.data.traits[:cap(in.data.traits)]) // they, and the pairs, hold on to the request

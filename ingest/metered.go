@@ -111,7 +111,7 @@ func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase
 	if n == 0 {
 		return
 	}
-	id := metricCell{r.request.source, r.request.timed, r.operation, r.traits}
+	id := metricCell{r.request.source, r.request.timed, r.request.operation, r.request.traits}
 	g := m.block[id]
 	if g == nil {
 		g = &gathered{}

@@ -2,11 +2,8 @@ package ingest
 
 import (
 	"cmp"
-	"hash/fnv"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,206 +11,44 @@ import (
 	"unship.dev/ingest/series"
 )
 
-const (
-	maxMetrics    = 500 // data points told in one instance and window
-	maxMetricName = 200 // bytes
-	maxAttributes = 300 // bytes of a data point's attributes
-	// maxSeries bounds the cumulative series whose last points are remembered, of all
-	// instances together. Points of further ones are dropped and counted.
-	maxSeries = 1 << 17
-)
+// maxMetrics bounds the data points told in one instance and window.
+const maxMetrics = 500
 
-// pointKind is what OTLP says of a data point.
-type pointKind uint8
-
-const (
-	pointGauge        pointKind = iota
-	pointSum                    // that only rises
-	pointSumBoth                // that rises and falls
-	pointDistribution           // a histogram of either form, or a summary
-)
-
-// temporality has OTLP's numbers.
-type temporality uint8
-
-const (
-	temporalityNone temporality = iota
-	temporalityDelta
-	temporalityCumulative
-)
-
-// pointData is a data point as a decoder hands it over. Nothing in it is kept.
-type pointData struct {
-	time, start uint64 // ns since the epoch; start 0: unknown
-	name, unit  string
-	attributes  []attribute
-	kind        pointKind
-	temporality temporality
-	value       float64 // of distributions the sum of the observations
-	// What follows is of distributions.
-	count     uint64
-	noSum     bool
-	bounds    []float64 // of explicit buckets: upper ones; the last bucket has none
-	buckets   []uint64  // of explicit buckets: counts
-	scale     int32     // of exponential buckets, as the next three
-	zero      uint64
-	offset    int32
-	positive  []uint64
-	quantiles []quantile // of summaries
-}
-
-type attribute struct{ key, value string }
-
-type quantile struct{ q, value float64 }
-
-// Reasons for which data points are refused, beside those for all records.
-const (
-	whyNotANumber = "value is not a number"
-	whyLevel      = "delta of a sum that rises and falls: its level is unknown; send it cumulative"
-	whyTemporal   = "sum or distribution without an aggregation temporality"
-)
-
-func (d *pointData) invalid() string {
-	if why := invalidTime(d.time); why != "" {
-		return why
-	}
-	switch {
-	case math.IsNaN(d.value) || math.IsInf(d.value, 0):
-		return whyNotANumber
-	case d.kind == pointSumBoth && d.temporality == temporalityDelta:
-		return whyLevel
-	case (d.kind == pointSum || d.kind == pointDistribution) && d.temporality == temporalityNone:
-		return whyTemporal
-	}
-	return ""
-}
-
-// point takes one data point of a resource. Every decoder ends here.
-func (in *intake) point(r *resource, d *pointData) {
-	if why := d.invalid(); why != "" {
-		in.refuse(why, d.time)
-		return
-	}
-	if !in.believed(d.time) {
-		return
-	}
-	index := in.a.index(int64(d.time))
-	s := &in.a.shards[r.number%shardCount]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, f := s.at(in.a, index)
-	if !in.count(f, index) {
-		return
-	}
-	in.tally.Points++
-	request, added := in.request(p, d)
-	added += in.addPoint(p, r, d, request)
-	for _, q := range d.quantiles {
-		if math.IsNaN(q.value) || math.IsInf(q.value, 0) {
-			continue // nothing was observed
-		}
-		named := append(slices.Clone(d.attributes), attribute{"quantile", strconv.FormatFloat(q.q, 'g', -1, 64)})
-		level := pointData{time: d.time, name: d.name, unit: d.unit, attributes: named, value: q.value}
-		added += in.addPoint(p, r, &level, request)
-	}
-	p.bytes += added
-	in.bytes += added
-}
-
-// point is one data point as it waits for its window to close. Its texts are numbers in
-// pane.names.
-type point struct {
-	at, start                    int64
-	value                        float64
-	count                        uint64
-	resource                     uint32
-	nameNo, unitNo, attributesNo uint32
-	kind                         pointKind
-	cumulative                   bool
-	noSum                        bool
-	request                      request
-	from, to                     uint32 // of the durations of requests, in pane.buckets
-}
-
-// pointBytes is the estimated memory of a point, with what slices grow beyond need.
-const pointBytes = 110
-
-func (in *intake) addPoint(p *pane, r *resource, d *pointData, q request) int64 {
-	m := point{
-		at: int64(d.time), value: d.value, count: d.count, resource: r.number,
-		kind: d.kind, cumulative: d.temporality == temporalityCumulative, noSum: d.noSum, request: q,
-	}
-	if invalidTime(d.start) == "" && d.start < d.time {
-		m.start = int64(d.start)
-	} else if d.start == d.time {
-		m.start = m.at
-	}
-	added := int64(pointBytes)
-	if q.timed && d.kind == pointDistribution {
-		m.from = uint32(len(p.buckets))
-		p.buckets = append(p.buckets, in.durations...)
-		m.to = uint32(len(p.buckets))
-		added += 8 * int64(len(in.durations))
-	}
-	for _, t := range []struct {
-		text   []byte
-		number *uint32
-	}{
-		{[]byte(cut(d.name, maxMetricName)), &m.nameNo},
-		{[]byte(cut(d.unit, maxMetricName)), &m.unitNo},
-		{attributesText(d.attributes), &m.attributesNo},
-	} {
-		number, more := p.names.number(t.text)
-		*t.number = number
-		added += more
-	}
-	p.points = append(p.points, m)
-	return added
-}
-
-// attributesText writes "key=value,key=value", sorted by key. What is too long is
-// cut, and ends in a hash of the whole, so that it stays another series.
-func attributesText(list []attribute) []byte {
-	if len(list) == 0 {
-		return nil
-	}
-	pairs := make([]string, 0, len(list))
-	for _, a := range list {
-		pairs = append(pairs, a.key+"="+a.value)
-	}
-	slices.Sort(pairs)
-	text := strings.Join(pairs, ",")
-	if len(text) <= maxAttributes {
-		return []byte(cut(text, maxAttributes))
-	}
-	h := fnv.New64a()
-	h.Write([]byte(text))
-	return strconv.AppendUint([]byte(cut(text, maxAttributes-17)+"#"), h.Sum64(), 16)
-}
-
-// reading is a point with its texts.
+// reading is a point with the durations of the requests that it counts.
 type reading struct {
 	point
-	name, unit, attributes string
-	operation, traits      string // of requests
-	durations              unship.Histogram
+	durations unship.Histogram
 }
 
 func (m *point) reading(p *pane) reading {
-	n := &p.names
-	return reading{
-		*m, n.list0(m.nameNo), n.list0(m.unitNo), n.list0(m.attributesNo),
-		n.list0(m.request.operation), n.list0(m.request.traits), unship.Histogram(p.buckets[m.from:m.to:m.to]),
-	}
+	return reading{*m, unship.Histogram(p.buckets[m.from:m.to:m.to])}
 }
 
-func compareReadings(a, b reading) int {
-	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.attributes, b.attributes), strings.Compare(a.unit, b.unit),
-		cmp.Compare(a.kind, b.kind), compareBool(a.cumulative, b.cumulative), cmp.Compare(a.at, b.at),
-		cmp.Compare(a.start, b.start), cmp.Compare(a.value, b.value), cmp.Compare(a.count, b.count),
+func compareReadings(a, b *reading) int {
+	if c := compareForms(a.form, b.form); c != 0 {
+		return c
+	}
+	if c := cmp.Or(compareBool(a.cumulative, b.cumulative), cmp.Compare(a.at, b.at)); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.value, b.value), cmp.Compare(a.count, b.count),
 		slices.CompareFunc(a.durations, b.durations, func(x, y unship.Bucket) int {
 			return cmp.Or(cmp.Compare(x.Index, y.Index), cmp.Compare(x.Count, y.Count))
 		}))
+}
+
+// compareForms orders forms by their series: one may be written in several ways.
+func compareForms(a, b *form) int {
+	if a == b {
+		return 0
+	}
+	if c := strings.Compare(a.name, b.name); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.attributes, b.attributes); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(a.unit, b.unit), cmp.Compare(a.kind, b.kind))
 }
 
 // meter is what closing remembers of the metrics of one instance.
@@ -269,8 +104,8 @@ func (b *builder) measure() {
 			all.of[key] = m
 		}
 		m.heard, m.node, m.build = b.index, w.node, w.build
-		slices.SortFunc(w.readings, compareReadings)
-		w.readings = slices.CompactFunc(w.readings, func(x, y reading) bool { return compareReadings(x, y) == 0 })
+		slices.SortFunc(w.readings, func(x, y reading) int { return compareReadings(&x, &y) })
+		w.readings = slices.CompactFunc(w.readings, func(x, y reading) bool { return compareReadings(&x, &y) == 0 })
 		for i := range w.readings {
 			b.read(key, w, m, &w.readings[i])
 		}

@@ -30,86 +30,190 @@ type logData struct {
 	exception    exceptionData
 }
 
-// log takes one log record of a resource. Every decoder ends here.
+// field gives the place of an attribute that matters here, nil if it does not.
+func (d *logData) field(key string) *string {
+	switch key {
+	case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
+		return &d.template
+	case "exception.type":
+		return &d.exception.typ
+	case "exception.message":
+		return &d.exception.message
+	case "exception.stacktrace":
+		return &d.exception.trace
+	}
+	return nil
+}
+
+// stagedLine is a log record on its way to its pane.
+type stagedLine struct {
+	time      int64
+	hash      uint64 // of the text
+	trace     [2]uint64
+	example   string // of a warning; it may lie in the decoder's buffer
+	text      uint32 // where what tells its kind begins, in lineStage.texts
+	size      uint32
+	exception int32 // 1 + index in lineStage.exceptions
+	severity  int32
+	resource  uint32
+	given     bool
+}
+
+// lineStage holds the log records of one request until all of it was read.
+type lineStage struct {
+	lines      []stagedLine
+	texts      []byte
+	exceptions []exceptionData
+}
+
+// reset empties the stage, and keeps its room unless that is more than most requests need.
+func (t *lineStage) reset() {
+	const most = 1 << 14
+	if cap(t.lines) > most || cap(t.texts) > 64*most {
+		*t = lineStage{}
+	}
+	clear(t.lines) // they hold on to the request
+	clear(t.exceptions)
+	t.lines, t.texts, t.exceptions = t.lines[:0], t.texts[:0], t.exceptions[:0]
+}
+
+// log stages one log record of a resource; r is nil if that has no service. Every
+// decoder ends here.
 func (in *intake) log(r *resource, d *logData) {
-	if why := invalidTime(d.time); why != "" {
-		in.refuse(why, d.time)
+	why := whyNoService
+	if r != nil {
+		why = invalidTime(d.time)
+	}
+	if why != "" {
+		in.stage.refused = append(in.stage.refused, refused{why, d.time})
 		return
 	}
 	if !in.believed(d.time) {
 		return
 	}
-	key, body := in.readLine(r, d)
-	if d.exception.typ != "" && !in.thin {
-		d.exception.locate()
+	t := &in.lines
+	l := stagedLine{time: int64(d.time), trace: d.trace, resource: r.number, text: uint32(len(t.texts))}
+	t.read(&l, d)
+	if d.exception.typ != "" {
+		if !in.thin {
+			d.exception.locate()
+		}
+		t.exceptions = append(t.exceptions, d.exception)
+		l.exception = int32(len(t.exceptions))
 	}
-	index := in.a.index(int64(d.time))
-	s := &in.a.shards[r.number%shardCount]
+	t.lines = append(t.lines, l)
+}
+
+// read appends what tells the record's kind to the texts: the template that the program
+// gave, else the masked line, else the type of its exception.
+func (t *lineStage) read(l *stagedLine, d *logData) {
+	said := readBody(d.body)
+	l.severity = cmp.Or(d.severity, severityOf(cmp.Or(d.severityText, said.severity)))
+	if l.severity >= severityWarn {
+		l.example = said.text
+	}
+	begin := len(t.texts)
+	if d.template == "" {
+		t.texts = template.AppendMasked(t.texts, said.text)
+	}
+	if len(t.texts) == begin {
+		given := cut(cmp.Or(d.template, d.exception.typ), maxPattern)
+		l.given = given != ""
+		t.texts = append(t.texts, given...)
+	}
+	l.size = uint32(len(t.texts) - begin)
+	l.hash = hashOf(t.texts[begin:])
+}
+
+// commitLines hands the staged records to their shards, which are locked once for each resource.
+func (in *intake) commitLines() {
+	for list := in.lines.lines; len(list) > 0; {
+		n := 1
+		for n < len(list) && list[n].resource == list[0].resource {
+			n++
+		}
+		in.commitLinesOf(&in.a.shards[list[0].resource%shardCount], list[:n])
+		list = list[n:]
+	}
+}
+
+func (in *intake) commitLinesOf(s *shard, run []stagedLine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, f := s.at(in.a, index)
-	if !in.count(f, index) {
-		return
-	}
-	in.tally.Records++
-	added := in.addLog(p, key, body, d.trace)
-	if d.exception.typ != "" {
-		added += in.addException(p, r.number, d.trace, &d.exception)
-	}
-	p.bytes += added
-	in.bytes += added
-}
-
-// readLine leaves what tells the record's kind in in.scratch: the template that
-// the program gave, else the masked line, else the type of its exception.
-func (in *intake) readLine(r *resource, d *logData) (key logKey, body string) {
-	line := readBody(d.body)
-	key = logKey{resource: r.number, severity: cmp.Or(d.severity, severityOf(cmp.Or(d.severityText, line.severity)))}
-	in.scratch = in.scratch[:0]
-	if d.template == "" {
-		in.scratch = template.AppendMasked(in.scratch, line.text)
-	}
-	if len(in.scratch) == 0 {
-		given := cut(cmp.Or(d.template, d.exception.typ), maxPattern)
-		key.given = given != ""
-		in.scratch = append(in.scratch, given...)
-	}
-	return key, line.text
-}
-
-// addLog counts a record of which in.scratch tells the kind.
-func (in *intake) addLog(p *pane, key logKey, body string, trace [2]uint64) (added int64) {
-	if _, known := p.names.find(hashOf(in.scratch), in.scratch); in.thin && !known {
-		p.losses.Dropped++
-		in.tally.Dropped++
-		in.scratch, key.given = in.scratch[:0], false
-	}
-	key.text, added = p.names.number(in.scratch)
-	l := p.logs[key]
-	if l == nil {
-		if p.logs == nil {
-			p.logs = map[logKey]*unship.LogCount{}
+	var p *pane
+	var f fate
+	index := int64(firstIndex)
+	for i := range run {
+		l := &run[i]
+		if k := in.a.index(l.time); k != index || p == nil {
+			index = k
+			p, f = s.at(in.a, index)
 		}
-		l = &unship.LogCount{Severity: key.severity, Pattern: p.names.list0(key.text)}
-		p.logs[key] = l
-		added += 160
+		if !in.count(f, index) {
+			continue
+		}
+		in.tally.Records++
+		added := in.addLine(p, l)
+		if l.exception != 0 {
+			added += in.addException(p, l.resource, l.trace, &in.lines.exceptions[l.exception-1])
+		}
+		p.bytes += added
+		in.bytes += added
 	}
-	l.Count++
-	if key.severity < severityWarn || body == "" {
-		return added
+}
+
+// lineSum are the records of one kind in a pane, and of warnings an example.
+type lineSum struct {
+	count   uint64
+	example string
+	trace   [2]uint64
+}
+
+// lineSumBytes is the estimated memory of one, with its key.
+const lineSumBytes = 120
+
+func (in *intake) addLine(p *pane, l *stagedLine) (added int64) {
+	text, hash, given := in.lines.texts[l.text:][:l.size], l.hash, l.given
+	if in.thin {
+		if _, known := p.names.find(hash, text); !known {
+			in.drop(p)
+			text, given = nil, false
+		}
 	}
-	o := unship.LogCount{Example: cut(body, unship.MaxExample)}
-	if l.Example != "" && l.Example < o.Example {
-		return added
+	number, added := p.names.hashed(hash, text)
+	key := logKey{resource: l.resource, severity: l.severity, text: number, given: given}
+	sum := p.logs[key]
+	if sum == nil {
+		if p.logs == nil {
+			p.logs = map[logKey]*lineSum{}
+		}
+		sum = &lineSum{}
+		p.logs[key] = sum
+		added += lineSumBytes
 	}
-	if trace != [2]uint64{} {
-		rec := record{trace: trace}
-		o.TraceID = rec.traceID()
+	sum.count++
+	return added + sum.takeExample(l.example, l.trace)
+}
+
+// takeExample keeps the smaller of two examples, of equal ones the smaller trace id.
+func (s *lineSum) takeExample(text string, trace [2]uint64) (added int64) {
+	text = cut(text, unship.MaxExample)
+	if text == "" || s.example != "" && cmp.Or(strings.Compare(s.example, text), slices.Compare(s.trace[:], trace[:])) <= 0 {
+		return 0
 	}
-	if takeExample(l, o) {
-		added += int64(len(o.Example)) + 32
-	}
+	added = int64(len(text) - len(s.example))
+	s.example, s.trace = strings.Clone(text), trace
 	return added
+}
+
+// logCount gives the sum of a severity as windows have it.
+func (s *lineSum) logCount(severity int32) unship.LogCount {
+	c := unship.LogCount{Severity: severity, Count: s.count, Example: s.example}
+	if s.trace != [2]uint64{} {
+		r := record{trace: s.trace}
+		c.TraceID = r.traceID()
+	}
+	return c
 }
 
 // list0 gives the text of a number, without needing that any text is known.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -101,13 +102,14 @@ func appendMetricName(dst []byte, name string) (canonical []byte, unit time.Dura
 	return dst, unit
 }
 
-// request is what a data point tells of the requests that it counts.
+// request is what the data points of a series tell of the requests that they count.
 type request struct {
 	source    source
-	timed     bool // a distribution of durations; else a counter
+	timed     bool          // distributions of durations; else counters
+	unit      time.Duration // of the durations
 	result    result
-	operation uint32 // number in pane.names
-	traits    uint32 // number in pane.names of pairs, as appendPairs writes them
+	operation string
+	traits    string // pairs, as appendPairs writes them
 }
 
 // labels are the attributes of a point that counts requests, under the names that
@@ -234,41 +236,31 @@ func (l *labels) result(k kind) result {
 	return failed
 }
 
-// request finds out whether a point counts requests, and which. What it leaves in
-// in.durations are their durations.
-func (in *intake) request(p *pane, d *pointData) (q request, added int64) {
+// request finds out whether the points of a series count requests, and which.
+func (in *intake) request(d *pointData) (q request) {
 	if d.kind != pointSum && d.kind != pointDistribution {
-		return q, 0
+		return q
 	}
 	canonical, unit := appendMetricName(in.scratch[:0], d.name)
 	in.scratch = canonical
 	c, ok := conventions[string(canonical)]
 	if !ok || d.kind == pointDistribution && c.unit == 0 {
-		return q, 0
+		return q
 	}
 	l := in.readLabels(d.attributes)
 	if c.counts != nil && !c.counts(l) {
-		return q, 0
+		return q
 	}
 	q = request{source: c.source, timed: d.kind == pointDistribution, result: l.result(c.kind)}
 	l.spanData.name = l.fallback(&c)
-	if in.scratch = l.operation().appendMasked(in.scratch[:0]); len(in.scratch) == 0 {
-		in.scratch = append(in.scratch, unnamed...)
-	}
-	q.operation, added = p.names.number(in.scratch)
+	in.scratch = l.operation().appendMasked(in.scratch[:0])
+	q.operation = cmp.Or(string(in.scratch), unnamed)
 	in.scratch = l.appendPairs(in.scratch[:0])
-	traits, more := p.names.number(in.scratch)
-	q.traits = traits
+	q.traits = string(in.scratch)
 	if q.timed {
-		switch told := units[d.unit]; {
-		case told > 0:
-			unit = told
-		case unit == 0:
-			unit = c.unit
-		}
-		in.durations = appendDurations(in.durations[:0], d, unit)
+		q.unit = cmp.Or(units[d.unit], unit, c.unit)
 	}
-	return q, added + more
+	return q
 }
 
 // fallback names an operation that no route, method or destination names.
@@ -320,15 +312,20 @@ const beyond = 16
 func appendDurations(dst unship.Histogram, d *pointData, unit time.Duration) unship.Histogram {
 	if len(d.buckets) == len(d.bounds)+1 && len(d.bounds) > 0 {
 		for i, n := range d.buckets {
-			if i < len(d.bounds) {
+			switch {
+			case n == 0:
+			case i < len(d.bounds):
 				dst.Add(bucketOf(d.bounds[i], unit), n)
-			} else {
+			default:
 				dst.Add(bucketOf(d.bounds[i-1], unit)+beyond, n)
 			}
 		}
 	}
 	dst.Add(bucketOf(0, unit), d.zero)
 	for k, n := range d.positive {
+		if n == 0 {
+			continue
+		}
 		i := int64(d.offset) + int64(k)
 		if d.scale >= 4 && unit == time.Second {
 			dst.Add(int16(min(max(i>>(min(d.scale, 60)-4), math.MinInt16), math.MaxInt16)), n)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,9 +197,10 @@ type resource struct {
 	// dropped are the keys of traits that the service has too many values of.
 	dropped atomic.Pointer[keySet]
 
-	forms []string // how it was written, as keys of resources.forms
-	users int      // requests at work on it
-	last  int64    // index of the last window it has data in
+	forms  []string // how it was written, as keys of resources.forms
+	series forms    // of its data points
+	users  int      // requests at work on it
+	last   int64    // index of the last window it has data in
 }
 
 // resourceBytes is the estimated memory of one resource.
@@ -207,6 +209,8 @@ const resourceBytes = 800
 // resources numbers the resources that open windows, and those kept for joins, refer to.
 type resources struct {
 	pending *atomic.Int64
+	series  atomic.Int64 // forms of series, of all resources
+	swept   int64        // the window at which silent forms were last dropped
 
 	mu    sync.RWMutex
 	known map[identity]*resource
@@ -330,10 +334,21 @@ func (t *resources) done(r *resource, last int64) {
 func (t *resources) forget(before int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sweep := before-t.swept >= sweepWindows
+	if sweep {
+		t.swept = before
+	}
 	for number, r := range t.list {
-		if r == nil || r.users > 0 || r.last >= before {
+		switch {
+		case r == nil:
+			continue
+		case r.users > 0 || r.last >= before:
+			if sweep {
+				t.forgetForms(r, before)
+			}
 			continue
 		}
+		t.forgetForms(r, math.MaxInt64)
 		delete(t.known, r.identity)
 		t.discharge(r.release.Service)
 		for _, form := range r.forms {

@@ -66,7 +66,7 @@ type pane struct {
 	names      names
 	traits     traits
 	details    []detail
-	logs       map[logKey]*unship.LogCount
+	logs       map[logKey]*lineSum
 	points     []point
 	buckets    []unship.Bucket // of points
 	exceptions []thrown

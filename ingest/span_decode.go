@@ -7,6 +7,13 @@ import (
 	"unship.dev/ingest/otlp/wire"
 )
 
+func (d *decoder) takeSpan(res *resource, message []byte, count bool) {
+	d.span(message)
+	if d.err == nil && count {
+		d.in.span(res, &d.in.data)
+	}
+}
+
 // span reads a span into the intake's data.
 func (d *decoder) span(message []byte) {
 	s := &d.in.data

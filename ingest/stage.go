@@ -124,7 +124,7 @@ func (t *stage) reset() {
 	t.heads, t.tails = [shardCount]int32{}, [shardCount]int32{}
 }
 
-// commit hands the staged spans to their shards, and lets go of their resources.
+// commit hands what is staged to the shards, and lets go of the resources.
 func (in *intake) commit() {
 	for _, x := range in.stage.refused {
 		in.refuse(x.why, x.end)
@@ -134,6 +134,8 @@ func (in *intake) commit() {
 			in.commitTo(&in.a.shards[i], k)
 		}
 	}
+	in.commitPoints()
+	in.commitLines()
 	in.letGo()
 }
 

@@ -36,19 +36,15 @@ func (a *Aggregator) Logs(ld plog.Logs) (Refusal, error) {
 		return Refusal{}, err
 	}
 	for _, rl := range ld.ResourceLogs().All() {
-		r := in.walkResource(rl.Resource())
+		r := in.stage.use(in.walkResource(rl.Resource()))
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
 				d := readLog(record)
-				if r == nil {
-					in.refuse(whyNoService, d.time)
-					continue
-				}
 				in.log(r, &d)
 			}
 		}
-		in.release(r)
 	}
+	in.commit()
 	return in.end(), nil
 }
 
@@ -59,14 +55,14 @@ func (a *Aggregator) Metrics(md pmetric.Metrics) (Refusal, error) {
 		return Refusal{}, err
 	}
 	for _, rm := range md.ResourceMetrics().All() {
-		r := in.walkResource(rm.Resource())
+		r := in.stage.use(in.walkResource(rm.Resource()))
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
 				in.walkMetric(r, m)
 			}
 		}
-		in.release(r)
 	}
+	in.commit()
 	return in.end(), nil
 }
 
@@ -174,15 +170,8 @@ func readLog(r plog.LogRecord) logData {
 		d.time = uint64(r.ObservedTimestamp())
 	}
 	for key, v := range r.Attributes().All() {
-		switch key {
-		case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
-			d.template = text(v)
-		case "exception.type":
-			d.exception.typ = text(v)
-		case "exception.message":
-			d.exception.message = text(v)
-		case "exception.stacktrace":
-			d.exception.trace = text(v)
+		if at := d.field(key); at != nil {
+			*at = text(v)
 		}
 	}
 	return d
@@ -191,11 +180,14 @@ func readLog(r plog.LogRecord) logData {
 // maxBody is how many bytes of a structured log line are looked at.
 const maxBody = 1200
 
+// bodyKeys are the keys of a structured log line's text, best first.
+var bodyKeys = [...]string{"message", "msg", "body"}
+
 // body gives a log line's text, without building all of a large structured one
 // where a text is enough.
 func body(v pcommon.Value) string {
 	if v.Type() == pcommon.ValueTypeMap {
-		for _, key := range []string{"message", "msg", "body"} {
+		for _, key := range bodyKeys {
 			if m, ok := v.Map().Get(key); ok {
 				return text(m)
 			}
@@ -210,13 +202,17 @@ func body(v pcommon.Value) string {
 // walkMetric hands over each data point of a metric.
 func (in *intake) walkMetric(r *resource, m pmetric.Metric) {
 	take := func(p pointLike, d pointData) {
-		switch {
-		case r == nil:
-			in.refuse(whyNoService, uint64(p.Timestamp()))
-		case !p.Flags().NoRecordedValue():
-			d.time, d.start = uint64(p.Timestamp()), uint64(p.StartTimestamp())
-			d.name, d.unit, d.attributes = m.Name(), m.Unit(), in.attributes(p.Attributes())
-			in.point(r, &d)
+		d.time, d.start = uint64(p.Timestamp()), uint64(p.StartTimestamp())
+		if r != nil && p.Flags().NoRecordedValue() || !in.accepts(r, &d) {
+			return
+		}
+		d.name, d.unit, d.attributes = m.Name(), m.Unit(), in.attributes(p.Attributes())
+		f := in.newForm(&d)
+		in.point(r, f, &d)
+		for _, q := range d.quantiles {
+			if isNumber(q.value) {
+				in.level(r, f.newLevel(q.q, d.attributes), &d, q.value)
+			}
 		}
 	}
 	switch m.Type() {

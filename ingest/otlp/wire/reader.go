@@ -43,7 +43,7 @@ func (r *Reader) Next() bool {
 	}
 	tag, n := uint64(b[0]), 1
 	if tag >= 0x80 {
-		tag, n = varint(b)
+		tag, n = Number(b)
 	}
 	r.Field, r.Type = uint32(tag>>3), Type(tag&7)
 	if n == 0 || tag < 1<<3 || tag>>3 > math.MaxInt32 {
@@ -52,7 +52,7 @@ func (r *Reader) Next() bool {
 	b = b[n:]
 	switch r.Type {
 	case Varint:
-		r.Num, n = varint(b)
+		r.Num, n = Number(b)
 		if n == 0 {
 			return r.fail()
 		}
@@ -61,7 +61,7 @@ func (r *Reader) Next() bool {
 		size := uint64(0)
 		if len(b) > 0 && b[0] < 0x80 {
 			size, n = uint64(b[0]), 1
-		} else if size, n = varint(b); n == 0 {
+		} else if size, n = Number(b); n == 0 {
 			return r.fail()
 		}
 		if size > uint64(len(b)-n) {
@@ -98,8 +98,8 @@ func (r *Reader) fail() bool {
 	return false
 }
 
-// varint reads a number of at most 64 bits; size 0 if there is none.
-func varint(b []byte) (v uint64, size int) {
+// Number reads a varint of at most 64 bits; size 0 if there is none.
+func Number(b []byte) (v uint64, size int) {
 	for i := 0; i < len(b) && i < binary.MaxVarintLen64; i++ {
 		c := b[i]
 		if i == binary.MaxVarintLen64-1 && c > 1 {

@@ -1,0 +1,145 @@
+package ingest
+
+import (
+	"encoding/binary"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"unship.dev/ingest/otlp/wire"
+)
+
+// logRecord reads a log record and takes it, if it counts.
+func (d *decoder) logRecord(res *resource, message []byte, count bool) {
+	var l logData
+	var body value
+	observed := uint64(0)
+	r := wire.Reader{Rest: message}
+	for d.err == nil && r.Next() {
+		switch r.Field {
+		case 1:
+			if r.Want(wire.Fixed64) {
+				l.time = r.Num
+			}
+		case 2:
+			if r.Want(wire.Varint) {
+				l.severity = max(int32(r.Num), 0)
+			}
+		case 3:
+			l.severityText = d.string(&r)
+		case 5:
+			if r.Want(wire.Bytes) {
+				d.anyValue(&body, r.Data, 1)
+			}
+		case 6:
+			if r.Want(wire.Bytes) {
+				d.logAttribute(&l, r.Data)
+			}
+		case 9:
+			l.trace = d.traceID(&r)
+		case 11:
+			if r.Want(wire.Fixed64) {
+				observed = r.Num
+			}
+		default:
+			d.rareLogField(&r)
+		}
+	}
+	if d.ends(&r); d.err != nil || !count {
+		return
+	}
+	if l.time == 0 {
+		l.time = observed
+	}
+	l.body = d.body(&body)
+	d.in.log(res, &l)
+}
+
+// rareLogField checks a field that says nothing here.
+func (d *decoder) rareLogField(r *wire.Reader) {
+	switch r.Field {
+	case 7:
+		r.Want(wire.Varint)
+	case 8:
+		r.Want(wire.Fixed32)
+	case 10:
+		d.spanID(r)
+	case 12:
+		r.Want(wire.Bytes)
+	}
+}
+
+func (d *decoder) logAttribute(l *logData, message []byte) {
+	key, text, ok := usualAttribute(message)
+	if !ok {
+		key, v := d.keyValue(message)
+		if at := l.field(key); at != nil {
+			*at = d.text(&v)
+		}
+		return
+	}
+	at := l.field(key)
+	if at == nil && isUsual(text) {
+		return // most say nothing here
+	}
+	v := d.valueOf(text)
+	if at != nil {
+		*at = d.text(&v)
+	}
+}
+
+// body gives a log line's text, as it is given of one in pdata. Of a structured one
+// that has no message pdata makes the text.
+func (d *decoder) body(v *value) string {
+	switch v.field {
+	case 0:
+		return ""
+	case stringValue, boolValue, intValue:
+		return d.text(v)
+	case listValue:
+		for _, key := range bodyKeys {
+			if m, ok := d.member(v.data, key); ok {
+				return d.text(&m)
+			}
+		}
+	}
+	return bodyText(v)
+}
+
+// member finds the first value of a key in a list, which is known to be well-formed.
+func (d *decoder) member(list []byte, key string) (value, bool) {
+	r := wire.Reader{Rest: list}
+	for r.Next() {
+		if r.Field == 1 {
+			if k, v := d.keyValue(r.Data); k == key {
+				return v, true
+			}
+		}
+	}
+	return value{}, false
+}
+
+// bodyText has pdata decode a body, alone in a request.
+func bodyText(v *value) string {
+	var message []byte
+	switch v.field {
+	case doubleValue:
+		message = binary.LittleEndian.AppendUint64([]byte{byte(v.field<<3) | byte(wire.Fixed64)}, v.num)
+	case indexValue:
+		message = binary.AppendUvarint([]byte{byte(v.field<<3) | byte(wire.Varint)}, v.num)
+	default:
+		message = appendBytes(nil, v.field, v.data)
+	}
+	for _, number := range [...]uint32{5, 2, 2, 1} { // in a record of a scope of a resource
+		message = appendBytes(nil, number, message)
+	}
+	ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(message)
+	if err != nil {
+		return "" // not of what is well-formed
+	}
+	return body(ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body())
+}
+
+func appendBytes(dst []byte, number uint32, value []byte) []byte {
+	dst = append(dst, byte(number<<3)|byte(wire.Bytes))
+	return append(binary.AppendUvarint(dst, uint64(len(value))), value...)
+}
