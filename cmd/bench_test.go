@@ -90,23 +90,23 @@ func encode(b *testing.B, i file.Item) (protobuf, json []byte, spans int) {
 	var err1, err2 error
 	switch i.Kind {
 	case file.KindTraces:
-		td := i.Traces
-		if protobuf = i.Message; protobuf == nil {
-			protobuf, err1 = (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
-		} else if td, err1 = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(protobuf); err1 != nil {
-			break
+		td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(i.Message)
+		if err1 = err; err == nil {
+			spans = td.SpanCount()
+			json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(td)
 		}
-		spans = td.SpanCount()
-		json, err2 = (&ptrace.JSONMarshaler{}).MarshalTraces(td)
 	case file.KindLogs:
-		protobuf, err1 = (&plog.ProtoMarshaler{}).MarshalLogs(i.Logs)
-		json, err2 = (&plog.JSONMarshaler{}).MarshalLogs(i.Logs)
+		ld, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(i.Message)
+		if err1 = err; err == nil {
+			json, err2 = (&plog.JSONMarshaler{}).MarshalLogs(ld)
+		}
 	case file.KindMetrics, file.KindAnnouncements, file.KindNone:
+		return nil, nil, 0
 	}
 	if err := errors.Join(err1, err2); err != nil {
 		b.Fatal(err)
 	}
-	return protobuf, json, spans
+	return i.Message, json, spans
 }
 
 // cpu is the processor time that this process has used.

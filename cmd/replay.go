@@ -131,18 +131,11 @@ func (r *replay) take(item file.Item) error {
 	var err error
 	switch item.Kind {
 	case file.KindTraces:
-		if item.Message == nil {
-			refusal, err = r.agg.Traces(item.Traces)
-			break
-		}
 		refusal, err = r.agg.TracesProto(item.Message)
-		if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
-			err = r.reader.Refuse(item, err)
-		}
 	case file.KindMetrics:
-		refusal, err = r.agg.Metrics(item.Metrics)
+		refusal, err = r.agg.MetricsProto(item.Message)
 	case file.KindLogs:
-		refusal, err = r.agg.Logs(item.Logs)
+		refusal, err = r.agg.LogsProto(item.Message)
 	case file.KindAnnouncements:
 		for _, a := range item.Announcements {
 			if err := r.agg.Announce(a); err != nil {
@@ -150,6 +143,9 @@ func (r *replay) take(item file.Item) error {
 			}
 		}
 	case file.KindNone:
+	}
+	if errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrTooDeep) {
+		err = r.reader.Refuse(item, err)
 	}
 	if refusal.Count > 0 {
 		fmt.Fprintf(r.program.Err, "unship: %s:%d: refused %d records: %s\n", item.File, item.Line, refusal.Count, refusal.Reason)

@@ -1,12 +1,14 @@
 // Package ingest turns OpenTelemetry data into ticks: what every instance of
 // every release did in each short span of event time.
 //
-// In go traces, metrics and logs as pdata, and announcements of releases; out
-// come [unship.Tick]s in order of time. The [Aggregator] is both ends:
+// In go traces, metrics and logs as OTLP in protobuf, and announcements of releases;
+// out come [unship.Tick]s in order of time. The [Aggregator] is both ends:
 //
-//  1. A walker reads pdata once, resolves the resource to a release and an
+//  1. A decoder walks the bytes once, resolves the resource to a release and an
 //     instance, and reduces each span to a 64 byte record of a shard (chosen by
-//     trace) and a window (chosen by the time at which the span ended).
+//     trace) and a window (chosen by the time at which the span ended). A data point
+//     refers to its series, which is found by the bytes of its attributes; a log
+//     record to its line, masked.
 //  2. The watermark follows the latest event time, [Options.Lateness] behind.
 //     A window closes when the watermark reaches its end.
 //  3. At close the records of each trace are joined: self time, failures that

@@ -2,10 +2,9 @@ package ingest
 
 import "unship.dev/ingest/otlp/wire"
 
-// TracesProto takes an ExportTraceServiceRequest in protobuf, and gives what Traces
-// gives for the same request decoded by pdata. It walks the bytes once, and keeps
-// nothing of them. The error is wire.ErrMalformed, wire.ErrTooDeep, ErrOverloaded or
-// nil; then nothing of the request was taken.
+// TracesProto takes an ExportTraceServiceRequest in protobuf. It walks the bytes once,
+// and keeps nothing of them. The error is wire.ErrMalformed, wire.ErrTooDeep or
+// ErrOverloaded, and then nothing of the request was taken, or nil.
 func (a *Aggregator) TracesProto(message []byte) (Refusal, error) {
 	return a.proto(message, (*decoder).takeSpan)
 }

@@ -48,7 +48,7 @@ var tracesWay = way{
 // byOracle takes a request by way of pdata, so many times.
 func (w way) byOracle(t testing.TB, message []byte, times int) (o outcome) {
 	a := newAggregator(t)
-	if wire.CheckDepth(w.kind, message) != nil {
+	if checkDepth(w.kind, message) != nil {
 		return outcome{Malformed: true}
 	}
 	for range times {

@@ -87,8 +87,13 @@ func (d *decoder) logAttribute(l *logData, message []byte) {
 	}
 }
 
-// body gives a log line's text, as it is given of one in pdata. Of a structured one
-// that has no message pdata makes the text.
+// maxBody is how many bytes of a structured log line without a message are looked at.
+const maxBody = 1200
+
+// bodyKeys are the keys of a structured log line's message, best first.
+var bodyKeys = [...]string{"message", "msg", "body"}
+
+// body gives a log line's text: of a structured one its message, if it has one.
 func (d *decoder) body(v *value) string {
 	switch v.field {
 	case 0:
@@ -102,7 +107,7 @@ func (d *decoder) body(v *value) string {
 			}
 		}
 	}
-	return bodyText(v)
+	return cut(asText(v), maxBody)
 }
 
 // member finds the first value of a key in a list, which is known to be well-formed.
@@ -118,8 +123,8 @@ func (d *decoder) member(list []byte, key string) (value, bool) {
 	return value{}, false
 }
 
-// bodyText has pdata decode a body, alone in a request.
-func bodyText(v *value) string {
+// asText has pdata write any value as text. It reads a body, alone in a request.
+func asText(v *value) string {
 	var message []byte
 	switch v.field {
 	case doubleValue:
@@ -136,7 +141,7 @@ func bodyText(v *value) string {
 	if err != nil {
 		return "" // not of what is well-formed
 	}
-	return body(ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body())
+	return ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString()
 }
 
 func appendBytes(dst []byte, number uint32, value []byte) []byte {

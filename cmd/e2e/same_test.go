@@ -18,14 +18,12 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
-	"go.opentelemetry.io/collector/pdata/ptrace"
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"unship.dev"
 	"unship.dev/cmd/eval/scenario"
 	"unship.dev/ingest/file"
+	"unship.dev/ingest/otlp/wire"
 )
 
 // observing is a policy under which live and replay have the same to do: both only plan.
@@ -65,12 +63,6 @@ func items(t *testing.T, dir string) (all []file.Item) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i.Message != nil {
-			if i.Traces, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(i.Message); err != nil {
-				t.Fatal(err)
-			}
-			i.Message = nil
-		}
 		all = append(all, i)
 	}
 }
@@ -85,10 +77,9 @@ func shuffled(all []file.Item, seed uint64) []file.Item {
 			out = append(out, i)
 			continue
 		}
-		for k := range i.Traces.ResourceSpans().Len() {
+		for r := (wire.Reader{Rest: i.Message}); r.Next(); {
 			part := i
-			part.Traces = ptrace.NewTraces()
-			i.Traces.ResourceSpans().At(k).CopyTo(part.Traces.ResourceSpans().AppendEmpty())
+			part.Message = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), r.Data)
 			out = append(out, part)
 		}
 	}
@@ -99,28 +90,8 @@ func shuffled(all []file.Item, seed uint64) []file.Item {
 	return out
 }
 
-// body gives the OTLP request of an item and its path over HTTP.
-func body(t *testing.T, i file.Item) (path string, protobuf []byte) {
-	t.Helper()
-	var err error
-	switch i.Kind {
-	case file.KindTraces:
-		path = "/v1/traces"
-		protobuf, err = ptraceotlp.NewExportRequestFromTraces(i.Traces).MarshalProto()
-	case file.KindLogs:
-		path = "/v1/logs"
-		protobuf, err = plogotlp.NewExportRequestFromLogs(i.Logs).MarshalProto()
-	case file.KindMetrics:
-		path = "/v1/metrics"
-		protobuf, err = pmetricotlp.NewExportRequestFromMetrics(i.Metrics).MarshalProto()
-	default:
-		t.Fatalf("no body for an item of kind %v", i.Kind)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path, protobuf
-}
+// paths are those of OTLP over HTTP.
+var paths = map[file.Kind]string{file.KindTraces: "/v1/traces", file.KindMetrics: "/v1/metrics", file.KindLogs: "/v1/logs"}
 
 // record writes items as a recording of one file and its announcements.
 func record(t *testing.T, all []file.Item, events string) string {
@@ -131,9 +102,8 @@ func record(t *testing.T, all []file.Item, events string) string {
 		if i.Kind == file.KindAnnouncements {
 			continue
 		}
-		_, b := body(t, i)
-		out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-		out.Write(b)
+		out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(i.Message))))
+		out.Write(i.Message)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "all.pb"), out.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
@@ -215,8 +185,7 @@ func announce(t *testing.T, s *server, events string) {
 
 func send(t *testing.T, s *server, i file.Item) {
 	t.Helper()
-	path, b := body(t, i)
-	post(t, "http://"+s.otlpHTTP+path, "application/x-protobuf", b)
+	post(t, "http://"+s.otlpHTTP+paths[i.Kind], "application/x-protobuf", i.Message)
 }
 
 func post(t *testing.T, url, contentType string, b []byte) {

@@ -4,49 +4,28 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"unship.dev/ingest/otlp/wire"
 	"unship.dev/ingest/webhook"
 )
 
-// decodeLine reads one line of JSON, and keeps nothing of the bytes. Traces as exporters
-// write them become protobuf, which is read faster than pdata reads either.
+// decodeLine reads one line of JSON, and keeps nothing of the bytes. Telemetry becomes
+// protobuf.
 func decodeLine(line []byte) (item Item, err error) {
-	defer refusePanic(&err)
 	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")))
 	if len(line) == 0 {
 		return Item{}, errors.New("the line is empty")
 	}
-	if bytes.HasPrefix(line, []byte(`{"resourceSpans"`)) {
-		if message, ok := wire.AppendTracesJSON(make([]byte, 0, len(line)/2), line); ok {
-			item = Item{Kind: KindTraces, Message: message}
-			item.At = item.latest()
-			return item, nil
-		}
-	}
-	// No recover stops a stack that overflows: look before decoding.
-	if err := wire.CheckJSON(line); err != nil {
-		return Item{}, err
-	}
-	kind := kindOfLine(line)
-	if last := line[len(line)-1]; kind != KindAnnouncements && last != '}' {
+	item.Kind = kindOfLine(line)
+	if last := line[len(line)-1]; item.Kind != KindAnnouncements && last != '}' {
 		return Item{}, errors.New("the line is cut short: it does not end in }")
 	}
-	item.Kind = kind
-	switch kind {
-	case KindTraces:
-		item.Traces, err = (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(line)
-	case KindMetrics:
-		item.Metrics, err = (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics(line)
-	case KindLogs:
-		item.Logs, err = (&plog.JSONUnmarshaler{}).UnmarshalLogs(line)
+	switch item.Kind {
+	case KindTraces, KindMetrics, KindLogs:
+		item.Message, err = wire.AppendJSON(make([]byte, 0, len(line)/2), item.Kind.message(), line)
 	case KindAnnouncements:
 		// Without a clock: an announcement in a recording has to say when it was.
 		item.Announcements, err = webhook.Parse("application/json", line, time.Time{})
@@ -60,48 +39,26 @@ func decodeLine(line []byte) (item Item, err error) {
 	return item, nil
 }
 
-// decodeMessage reads one OTLP export request in protobuf. Of traces it reads the times
-// only: whoever takes them reads them faster than pdata does.
+// decodeMessage reads the times of one OTLP export request in protobuf.
 func decodeMessage(msg []byte) (item Item, err error) {
-	defer refusePanic(&err)
 	item.Kind = kindOfMessage(msg)
-	if err := checkDepth(item.Kind, msg); err != nil {
-		return Item{}, err
-	}
-	switch item.Kind {
-	case KindTraces:
-		item.Message = bytes.Clone(msg)
-	case KindMetrics:
-		item.Metrics, err = (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(msg)
-	case KindLogs:
-		item.Logs, err = (&plog.ProtoUnmarshaler{}).UnmarshalLogs(msg)
-	default:
+	if item.Kind == KindNone {
 		return Item{}, errors.New("the message is not an OTLP export request of traces, metrics or logs")
 	}
-	if err != nil {
-		return Item{}, err
-	}
+	item.Message = bytes.Clone(msg)
 	item.At = item.latest()
 	return item, nil
 }
 
-// checkDepth refuses what would overflow the decoder's stack.
-func checkDepth(kind Kind, msg []byte) error {
-	switch kind {
+// message is the kind of request of an item.
+func (k Kind) message() wire.Message {
+	switch k {
+	case KindTraces:
+		return wire.Traces
 	case KindMetrics:
-		return wire.CheckDepth(wire.Metrics, msg)
-	case KindLogs:
-		return wire.CheckDepth(wire.Logs, msg)
-	case KindNone, KindTraces, KindAnnouncements:
+		return wire.Metrics
 	}
-	return nil // not decoded here
-}
-
-// refusePanic makes a decoder's panic over strange bytes the error of one line.
-func refusePanic(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("decode: %v", p)
-	}
+	return wire.Logs
 }
 
 // kindOfLine looks at the keys of the line. Mostly the first tells.

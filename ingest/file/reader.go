@@ -29,10 +29,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/pdata/ptrace"
-
 	"unship.dev"
 )
 
@@ -65,10 +61,7 @@ type Item struct {
 	Kind Kind
 	At   time.Time // its event time; zero if it holds none
 
-	Traces        ptrace.Traces         // valid if Kind is KindTraces and Message is nil
-	Message       []byte                // if Kind is KindTraces: in protobuf, and not yet known to be well-formed
-	Metrics       pmetric.Metrics       // valid if Kind is KindMetrics
-	Logs          plog.Logs             // valid if Kind is KindLogs
+	Message       []byte                // of telemetry: the request in protobuf, not yet known to be well-formed
 	Announcements []unship.Announcement // if Kind is KindAnnouncements
 }
 

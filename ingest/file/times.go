@@ -4,9 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-
 	"unship.dev/ingest/otlp/wire"
 )
 
@@ -14,138 +11,90 @@ import (
 // (lower) median, so that one wrong clock among several is outvoted. An item
 // cannot have been sent before what it tells had happened.
 func (i *Item) latest() time.Time {
-	var each []int64
+	var times []int64
 	switch i.Kind {
 	case KindTraces:
-		if i.Message != nil {
-			each = messageTimes(i.Message)
-		} else {
-			each = i.traceTimes()
-		}
+		times = messageTimes(i.Message, spanTime)
 	case KindMetrics:
-		each = i.metricTimes()
+		times = messageTimes(i.Message, metricTime)
 	case KindLogs:
-		each = i.logTimes()
+		times = messageTimes(i.Message, logTime)
 	case KindAnnouncements:
 		for _, a := range i.Announcements {
-			each = append(each, a.At.UnixNano())
+			times = append(times, a.At.UnixNano())
 		}
 	case KindNone:
 	}
-	each = slices.DeleteFunc(each, func(t int64) bool { return t <= 0 })
-	if len(each) == 0 {
+	times = slices.DeleteFunc(times, func(t int64) bool { return t <= 0 })
+	if len(times) == 0 {
 		return time.Time{}
 	}
-	slices.Sort(each)
-	return time.Unix(0, each[(len(each)-1)/2]).UTC()
+	slices.Sort(times)
+	return time.Unix(0, times[(len(times)-1)/2]).UTC()
+}
+
+// messageTimes are the latest times of each resource of a request in protobuf, by the
+// time of each record. A malformed one has the times before it goes wrong.
+func messageTimes(message []byte, of func(record []byte) uint64) (times []int64) {
+	for resource := range each(message, 1) {
+		last := int64(0)
+		for scope := range each(resource, 2) {
+			for record := range each(scope, 2) {
+				last = max(last, clamp(of(record)))
+			}
+		}
+		times = append(times, last)
+	}
+	return times
+}
+
+// each gives the submessages of a number, as far as the message is well-formed.
+func each(message []byte, number uint32) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for r := (wire.Reader{Rest: message}); r.Next(); {
+			if r.Field == number && r.Type == wire.Bytes && !yield(r.Data) {
+				return
+			}
+		}
+	}
 }
 
 // clamp keeps times beyond the year 2262, which int64 nanoseconds cannot tell, the latest.
-func clamp(t pcommon.Timestamp) int64 { return int64(min(uint64(t), farFuture)) }
+func clamp(t uint64) int64 { return int64(min(t, farFuture)) }
 
-func (i *Item) traceTimes() (each []int64) {
-	for _, r := range i.Traces.ResourceSpans().All() {
-		last := int64(0)
-		for _, s := range r.ScopeSpans().All() {
-			for _, span := range s.Spans().All() {
-				last = max(last, clamp(span.EndTimestamp()))
-			}
-		}
-		each = append(each, last)
-	}
-	return each
-}
-
-// messageTimes is traceTimes of a request in protobuf. A malformed one has the times
-// before it goes wrong.
-func messageTimes(message []byte) (each []int64) {
+// fixed gives the last value of a field of eight bytes, 0 if there is none.
+func fixed(message []byte, number uint32) (v uint64) {
 	for r := (wire.Reader{Rest: message}); r.Next(); {
-		if r.Field != 1 || r.Type != wire.Bytes {
-			continue
+		if r.Field == number && r.Type == wire.Fixed64 {
+			v = r.Num
 		}
-		last := int64(0)
-		for rs := (wire.Reader{Rest: r.Data}); rs.Next(); {
-			if rs.Field == 2 && rs.Type == wire.Bytes {
-				last = max(last, lastEnd(rs.Data))
-			}
-		}
-		each = append(each, last)
 	}
-	return each
+	return v
 }
 
-// lastEnd is the latest end of the spans of a scope.
-func lastEnd(scope []byte) (last int64) {
-	for r := (wire.Reader{Rest: scope}); r.Next(); {
-		if r.Field != 2 || r.Type != wire.Bytes {
-			continue
-		}
-		for s := (wire.Reader{Rest: r.Data}); s.Next(); {
-			if s.Field == 8 && s.Type == wire.Fixed64 {
-				last = max(last, clamp(pcommon.Timestamp(s.Num)))
-			}
-		}
-	}
-	return last
-}
+// spanTime is the end of a span.
+func spanTime(span []byte) uint64 { return fixed(span, 8) }
 
-func (i *Item) logTimes() (each []int64) {
-	for _, r := range i.Logs.ResourceLogs().All() {
-		last := int64(0)
-		for _, s := range r.ScopeLogs().All() {
-			for _, rec := range s.LogRecords().All() {
-				t := rec.Timestamp()
-				if t == 0 {
-					t = rec.ObservedTimestamp()
-				}
-				last = max(last, clamp(t))
-			}
-		}
-		each = append(each, last)
+// logTime is when a log record happened, else when it was observed.
+func logTime(record []byte) uint64 {
+	if t := fixed(record, 1); t > 0 {
+		return t
 	}
-	return each
-}
-
-func (i *Item) metricTimes() (each []int64) {
-	for _, r := range i.Metrics.ResourceMetrics().All() {
-		last := int64(0)
-		for _, s := range r.ScopeMetrics().All() {
-			for _, m := range s.Metrics().All() {
-				last = max(last, metricTime(m))
-			}
-		}
-		each = append(each, last)
-	}
-	return each
+	return fixed(record, 11)
 }
 
 // metricTime is the time of a metric's latest point.
-func metricTime(m pmetric.Metric) int64 {
-	switch m.Type() {
-	case pmetric.MetricTypeGauge:
-		return lastPoint(m.Gauge().DataPoints())
-	case pmetric.MetricTypeSum:
-		return lastPoint(m.Sum().DataPoints())
-	case pmetric.MetricTypeHistogram:
-		return lastPoint(m.Histogram().DataPoints())
-	case pmetric.MetricTypeExponentialHistogram:
-		return lastPoint(m.ExponentialHistogram().DataPoints())
-	case pmetric.MetricTypeSummary:
-		return lastPoint(m.Summary().DataPoints())
-	case pmetric.MetricTypeEmpty:
-	}
-	return 0
-}
-
-// points is any list of data points of a metric.
-type points[P any] interface {
-	Len() int
-	At(int) P
-}
-
-func lastPoint[P interface{ Timestamp() pcommon.Timestamp }](list points[P]) (last int64) {
-	for i := range list.Len() {
-		last = max(last, clamp(list.At(i).Timestamp()))
+func metricTime(metric []byte) (last uint64) {
+	for r := (wire.Reader{Rest: metric}); r.Next(); {
+		switch r.Field {
+		case 5, 7, 9, 10, 11: // points of each kind
+			if r.Type != wire.Bytes {
+				continue
+			}
+			for point := range each(r.Data, 1) {
+				last = max(last, fixed(point, 3))
+			}
+		}
 	}
 	return last
 }

@@ -138,118 +138,94 @@ func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) er
 	return nil
 }
 
-// message is a pdata request or response.
-type message interface {
-	MarshalProto() ([]byte, error)
-	MarshalJSON() ([]byte, error)
-	UnmarshalProto([]byte) error
-	UnmarshalJSON([]byte) error
-}
-
-// exchange is a request, what to do with it once it is decoded, and the response.
-type exchange struct {
-	kind     wire.Message
-	request  message
-	response message
-	take     func() (ingest.Refusal, error)
-	reject   func(ingest.Refusal) // writes the partial success
-}
-
-func newExchange(signal Signal, to Consumer) (x exchange, ok bool) {
-	switch signal {
-	case Traces:
-		in, out := ptraceotlp.NewExportRequest(), ptraceotlp.NewExportResponse()
-		return exchange{wire.Traces, in, out,
-			func() (ingest.Refusal, error) { return to.Traces(in.Traces()) },
-			func(r ingest.Refusal) {
-				out.PartialSuccess().SetRejectedSpans(int64(r.Count))
-				out.PartialSuccess().SetErrorMessage(r.Reason)
-			}}, true
-	case Metrics:
-		in, out := pmetricotlp.NewExportRequest(), pmetricotlp.NewExportResponse()
-		return exchange{wire.Metrics, in, out,
-			func() (ingest.Refusal, error) { return to.Metrics(in.Metrics()) },
-			func(r ingest.Refusal) {
-				out.PartialSuccess().SetRejectedDataPoints(int64(r.Count))
-				out.PartialSuccess().SetErrorMessage(r.Reason)
-			}}, true
-	case Logs:
-		in, out := plogotlp.NewExportRequest(), plogotlp.NewExportResponse()
-		return exchange{wire.Logs, in, out,
-			func() (ingest.Refusal, error) { return to.Logs(in.Logs()) },
-			func(r ingest.Refusal) {
-				out.PartialSuccess().SetRejectedLogRecords(int64(r.Count))
-				out.PartialSuccess().SetErrorMessage(r.Reason)
-			}}, true
-	}
-	return exchange{}, false
-}
-
-// consume decodes a request, hands it over, and encodes the response.
+// consume hands a request over as protobuf, and encodes the response.
 func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte, error) {
-	var refused ingest.Refusal
-	var err error
-	message, fast := body, signal == Traces && encoding == Protobuf
-	if signal == Traces && encoding == JSON {
+	x, err := exchangeOf(signal, to)
+	if err != nil {
+		return nil, err
+	}
+	message := body
+	switch encoding {
+	case Protobuf:
+	case JSON:
 		p := shared.Get(len(body))
 		defer shared.Put(p)
-		message, fast = wire.AppendTracesJSON((*p)[:0], body)
+		if message, err = wire.AppendJSON((*p)[:0], x.kind, body); err != nil {
+			return nil, malformed(signal, encoding, err)
+		}
+	default:
+		return nil, malformed(signal, encoding, errors.New("the encoding is unknown"))
 	}
-	x, known := exchange{}, fast
-	if fast { // the consumer reads it by itself
-		refused, err = to.TracesProto(message)
-	} else if x, known = newExchange(signal, to); known {
-		refused, err = x.consume(encoding, body)
-	}
+	refused, err := x.take(message)
 	switch {
-	case !known:
-		return nil, fmt.Errorf("%w: signal %d is unknown", errMalformed, signal)
-	case errors.Is(err, errMalformed), errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrTooDeep):
-		return nil, fmt.Errorf("%w: %s as %s: %w", errMalformed, signal, encoding, err)
+	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrTooDeep):
+		return nil, malformed(signal, encoding, err)
 	case err != nil:
 		return nil, err
 	case refused.Count == 0 && encoding == Protobuf:
 		return nil, nil // an empty message
-	case fast:
-		x, _ = newExchange(signal, to)
 	}
-	if refused.Count > 0 {
-		x.reject(refused)
-	}
+	out := x.response(refused)
 	if encoding == JSON {
-		return x.response.MarshalJSON()
+		return out.MarshalJSON()
 	}
-	return x.response.MarshalProto()
+	return out.MarshalProto()
 }
 
-func (x exchange) consume(encoding Encoding, body []byte) (ingest.Refusal, error) {
-	if err := x.decode(encoding, body); err != nil {
-		return ingest.Refusal{}, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	return x.take()
+func malformed(signal Signal, encoding Encoding, why error) error {
+	return fmt.Errorf("%w: %s as %s: %w", errMalformed, signal, encoding, why)
 }
 
-// decode reads the request. The decoder is not ours: should it panic on some
-// input, that input is malformed and the process goes on.
-func (x exchange) decode(encoding Encoding, body []byte) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("decoder gave up: %v", p)
-		}
-	}()
-	switch encoding {
-	case JSON:
-		if err := wire.CheckJSON(body); err != nil {
-			return err
-		}
-		return x.request.UnmarshalJSON(body)
-	case Protobuf:
-		if err := wire.CheckDepth(x.kind, body); err != nil {
-			return err
-		}
-		return x.request.UnmarshalProto(body)
+// exchange is what to do with a request of a signal, and how its response is made.
+type exchange struct {
+	kind     wire.Message
+	take     func([]byte) (ingest.Refusal, error)
+	response func(ingest.Refusal) response
+}
+
+// response is a response of pdata's.
+type response interface {
+	MarshalProto() ([]byte, error)
+	MarshalJSON() ([]byte, error)
+}
+
+func exchangeOf(signal Signal, to Consumer) (exchange, error) {
+	switch signal {
+	case Traces:
+		return exchange{wire.Traces, to.TracesProto, tracesResponse}, nil
+	case Metrics:
+		return exchange{wire.Metrics, to.MetricsProto, metricsResponse}, nil
+	case Logs:
+		return exchange{wire.Logs, to.LogsProto, logsResponse}, nil
 	}
-	return fmt.Errorf("encoding %d is unknown", encoding)
+	return exchange{}, fmt.Errorf("%w: signal %d is unknown", errMalformed, signal)
+}
+
+func tracesResponse(r ingest.Refusal) response {
+	out := ptraceotlp.NewExportResponse()
+	if r.Count > 0 {
+		out.PartialSuccess().SetRejectedSpans(int64(r.Count))
+		out.PartialSuccess().SetErrorMessage(r.Reason)
+	}
+	return out
+}
+
+func metricsResponse(r ingest.Refusal) response {
+	out := pmetricotlp.NewExportResponse()
+	if r.Count > 0 {
+		out.PartialSuccess().SetRejectedDataPoints(int64(r.Count))
+		out.PartialSuccess().SetErrorMessage(r.Reason)
+	}
+	return out
+}
+
+func logsResponse(r ingest.Refusal) response {
+	out := plogotlp.NewExportResponse()
+	if r.Count > 0 {
+		out.PartialSuccess().SetRejectedLogRecords(int64(r.Count))
+		out.PartialSuccess().SetErrorMessage(r.Reason)
+	}
+	return out
 }
 
 // String is the signal's name in OTLP's paths.

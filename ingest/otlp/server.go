@@ -24,23 +24,19 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"unship.dev/ingest"
 )
 
-// Consumer takes decoded telemetry. ingest.Aggregator is one. An error means
-// that nothing was taken; ingest.ErrOverloaded that it should be sent again.
+// Consumer takes telemetry, as requests in protobuf. ingest.Aggregator is one. An error
+// means that nothing was taken: malformed requests are wire.ErrMalformed or
+// wire.ErrTooDeep; ingest.ErrOverloaded says that it should be sent again.
 type Consumer interface {
-	Traces(ptrace.Traces) (ingest.Refusal, error)
-	// TracesProto takes a request in protobuf; malformed ones are wire.ErrMalformed or wire.ErrTooDeep.
 	TracesProto([]byte) (ingest.Refusal, error)
-	Metrics(pmetric.Metrics) (ingest.Refusal, error)
-	Logs(plog.Logs) (ingest.Refusal, error)
+	MetricsProto([]byte) (ingest.Refusal, error)
+	LogsProto([]byte) (ingest.Refusal, error)
 }
 
 // Signal is what a request carries.

@@ -14,11 +14,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
-	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -28,7 +25,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"unship.dev/ingest"
-	"unship.dev/ingest/otlp/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,24 +46,45 @@ func (s *sink) take(n int, to *int) (ingest.Refusal, error) {
 	return s.refusal, s.err
 }
 
-func (s *sink) Traces(d ptrace.Traces) (ingest.Refusal, error) {
-	return s.take(d.SpanCount(), &s.spans)
-}
 func (s *sink) TracesProto(b []byte) (ingest.Refusal, error) {
-	req := ptraceotlp.NewExportRequest()
-	if err := wire.CheckDepth(wire.Traces, b); err != nil {
+	n, err := told(b, (*ingest.Aggregator).TracesProto)
+	if err != nil {
 		return ingest.Refusal{}, err
 	}
-	if req.UnmarshalProto(b) != nil {
-		return ingest.Refusal{}, wire.ErrMalformed
+	return s.take(n, &s.spans)
+}
+
+func (s *sink) MetricsProto(b []byte) (ingest.Refusal, error) {
+	n, err := told(b, (*ingest.Aggregator).MetricsProto)
+	if err != nil {
+		return ingest.Refusal{}, err
 	}
-	return s.Traces(req.Traces())
+	return s.take(n, &s.points)
 }
-func (s *sink) Metrics(d pmetric.Metrics) (ingest.Refusal, error) {
-	return s.take(d.DataPointCount(), &s.points)
+
+func (s *sink) LogsProto(b []byte) (ingest.Refusal, error) {
+	n, err := told(b, (*ingest.Aggregator).LogsProto)
+	if err != nil {
+		return ingest.Refusal{}, err
+	}
+	return s.take(n, &s.records)
 }
-func (s *sink) Logs(d plog.Logs) (ingest.Refusal, error) {
-	return s.take(d.LogRecordCount(), &s.records)
+
+// told counts the records of a request, whether they are valid or not.
+func told(b []byte, take func(*ingest.Aggregator, []byte) (ingest.Refusal, error)) (int, error) {
+	a, err := ingest.New(ingest.Options{Window: time.Second, MaxOperations: 10, MaxPendingBytes: 1 << 30, Ceiling: time.Now})
+	if err != nil {
+		return 0, err
+	}
+	refused, err := take(a, b)
+	s := a.Stats()
+	return refused.Count + int(s.Spans+s.Points+s.Records), err
+}
+
+// message is a pdata request.
+type message interface {
+	MarshalProto() ([]byte, error)
+	MarshalJSON() ([]byte, error)
 }
 
 // notes is a Journal that keeps everything.
@@ -345,12 +362,10 @@ type slow struct {
 	entered, leave chan struct{}
 }
 
-func (s slow) TracesProto([]byte) (ingest.Refusal, error) { return s.Traces(ptrace.NewTraces()) }
-
-func (s slow) Traces(d ptrace.Traces) (ingest.Refusal, error) {
+func (s slow) TracesProto(b []byte) (ingest.Refusal, error) {
 	close(s.entered)
 	<-s.leave
-	return s.sink.Traces(d)
+	return s.sink.TracesProto(b)
 }
 
 func TestOptionsAreChecked(t *testing.T) {

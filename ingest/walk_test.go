@@ -10,6 +10,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
+// Here pdata's objects are read, as an oracle for the decoder: what it gives of bytes is
+// what comes of the same request decoded by pdata. In tests it is a way to send, too.
+
 // Traces takes spans. The error is ErrOverloaded or nil.
 func (a *Aggregator) Traces(td ptrace.Traces) (Refusal, error) {
 	in, err := a.begin(td.SpanCount())
@@ -176,12 +179,6 @@ func readLog(r plog.LogRecord) logData {
 	}
 	return d
 }
-
-// maxBody is how many bytes of a structured log line are looked at.
-const maxBody = 1200
-
-// bodyKeys are the keys of a structured log line's text, best first.
-var bodyKeys = [...]string{"message", "msg", "body"}
 
 // body gives a log line's text, without building all of a large structured one
 // where a text is enough.

@@ -1,7 +1,8 @@
-package wire
+package ingest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -10,6 +11,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"unship.dev/ingest/otlp/wire"
 )
 
 // nest puts a value of a depth into m.
@@ -26,7 +29,7 @@ func nest(m pcommon.Map, depth int) {
 }
 
 // places are all attribute maps that OTLP has.
-var places = map[string]func(depth int) (Message, []byte, error){
+var places = map[string]func(depth int) (way, []byte, error){
 	"resource": inTraces(func(r ptraceotlp.ExportRequest) pcommon.Map {
 		return r.Traces().ResourceSpans().AppendEmpty().Resource().Attributes()
 	}),
@@ -42,18 +45,18 @@ var places = map[string]func(depth int) (Message, []byte, error){
 	"link": inTraces(func(r ptraceotlp.ExportRequest) pcommon.Map {
 		return r.Traces().ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty().Links().AppendEmpty().Attributes()
 	}),
-	"log": func(depth int) (Message, []byte, error) {
+	"log": func(depth int) (way, []byte, error) {
 		r := plogotlp.NewExportRequest()
 		nest(r.Logs().ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Attributes(), depth)
 		b, err := r.MarshalProto()
-		return Logs, b, err
+		return logsWay, b, err
 	},
-	"body": func(depth int) (Message, []byte, error) {
+	"body": func(depth int) (way, []byte, error) {
 		r := plogotlp.NewExportRequest()
 		body := r.Logs().ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body()
 		nest(body.SetEmptyMap(), depth-1)
 		b, err := r.MarshalProto()
-		return Logs, b, err
+		return logsWay, b, err
 	},
 	"metadata": inMetric(func(m pmetric.Metric) pcommon.Map { return m.Metadata() }),
 	"gauge":    inMetric(func(m pmetric.Metric) pcommon.Map { return m.SetEmptyGauge().DataPoints().AppendEmpty().Attributes() }),
@@ -76,41 +79,42 @@ var places = map[string]func(depth int) (Message, []byte, error){
 	}),
 }
 
-func inTraces(at func(ptraceotlp.ExportRequest) pcommon.Map) func(int) (Message, []byte, error) {
-	return func(depth int) (Message, []byte, error) {
+func inTraces(at func(ptraceotlp.ExportRequest) pcommon.Map) func(int) (way, []byte, error) {
+	return func(depth int) (way, []byte, error) {
 		r := ptraceotlp.NewExportRequest()
 		nest(at(r), depth)
 		b, err := r.MarshalProto()
-		return Traces, b, err
+		return tracesWay, b, err
 	}
 }
 
-func inMetric(at func(pmetric.Metric) pcommon.Map) func(int) (Message, []byte, error) {
-	return func(depth int) (Message, []byte, error) {
+func inMetric(at func(pmetric.Metric) pcommon.Map) func(int) (way, []byte, error) {
+	return func(depth int) (way, []byte, error) {
 		r := pmetricotlp.NewExportRequest()
 		nest(at(r.Metrics().ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()), depth)
 		b, err := r.MarshalProto()
-		return Metrics, b, err
+		return metricsWay, b, err
 	}
 }
 
-func TestCheckDepth(t *testing.T) {
+func TestValuesThatAreTooDeep(t *testing.T) {
 	for name, place := range places {
-		for depth, want := range map[int]error{1: nil, MaxDepth: nil, MaxDepth + 1: ErrTooDeep} {
-			m, body, err := place(depth)
+		for depth, want := range map[int]error{1: nil, wire.MaxDepth: nil, wire.MaxDepth + 1: wire.ErrTooDeep} {
+			w, body, err := place(depth)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := CheckDepth(m, body); !errors.Is(got, want) {
+			if _, got := w.here(newAggregator(t), body); !errors.Is(got, want) {
 				t.Errorf("%s, %d deep: %v, want %v", name, depth, got, want)
 			}
+			w.checkSame(t, body)
 		}
 	}
 }
 
-func TestCheckDepthOfAnEndlessNest(t *testing.T) {
-	if err := CheckDepth(Traces, nested(2<<20)); !errors.Is(err, ErrTooDeep) {
-		t.Errorf("got %v, want %v", err, ErrTooDeep)
+func TestAnEndlessNest(t *testing.T) {
+	if _, err := newAggregator(t).TracesProto(nested(2 << 20)); !errors.Is(err, wire.ErrTooDeep) {
+		t.Errorf("got %v, want %v", err, wire.ErrTooDeep)
 	}
 }
 
@@ -132,17 +136,45 @@ func nested(size int) []byte {
 	return buf[pos:]
 }
 
-func FuzzCheckDepth(f *testing.F) {
-	for _, place := range places {
-		m, body, err := place(3)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(uint8(m), body)
+// deepLogs is the content of a ResourceLogs, and of the ScopeLogs in it, with a body 200 deep.
+func deepLogs() (resource, scope []byte) {
+	value := []byte{}
+	for range 200 {
+		value = message(5, message(1, value))
 	}
-	f.Fuzz(func(t *testing.T, m uint8, body []byte) {
-		if err := CheckDepth(Message(m%4), body); errors.Is(err, ErrTooDeep) && len(body) < 2*MaxDepth {
-			t.Errorf("%d bytes cannot be nested that deep: %v", len(body), err)
+	scope = message(2, message(5, value))
+	return message(2, scope), scope
+}
+
+func message(number protowire.Number, value []byte) []byte {
+	return tagged(protowire.AppendTag(nil, number, protowire.BytesType), value)
+}
+
+func tagged(tag, value []byte) []byte {
+	return protowire.AppendBytes(slices.Clone(tag), value)
+}
+
+// Some bytes are read by pdata and refused by the protobuf library, and the other way
+// round. None of them may carry a nest past the decoder.
+func TestNoWayRoundTheDepth(t *testing.T) {
+	resource, scope := deepLogs()
+	group := protowire.AppendTag(nil, 99, protowire.StartGroupType)
+	group = protowire.AppendVarint(protowire.AppendTag(group, 98, protowire.VarintType), 1)
+	group = append(group, message(1, resource)...)
+	for name, tt := range map[string]struct {
+		body []byte
+		want error
+	}{
+		"as it should be":              {message(1, resource), wire.ErrTooDeep},
+		"the old number of scopes":     {message(1, message(1000, scope)), wire.ErrTooDeep},
+		"a number beyond 32 bits":      {tagged(protowire.AppendVarint(nil, (1<<32+1)<<3|2), resource), wire.ErrMalformed},
+		"a varint that overflows":      {tagged([]byte{0x8a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02}, resource), wire.ErrMalformed},
+		"in a group":                   {protowire.AppendTag(group, 99, protowire.EndGroupType), wire.ErrMalformed},
+		"in a group that does not end": {group, wire.ErrMalformed},
+		"before a broken end":          {append(message(1, resource), 0xff), wire.ErrTooDeep},
+	} {
+		if _, got := newAggregator(t).LogsProto(tt.body); !errors.Is(got, tt.want) {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
-	})
+	}
 }
