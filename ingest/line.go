@@ -14,7 +14,16 @@ const (
 
 // severityOf reads a severity as programs write it; what it does not know is INFO.
 func severityOf(text string) int32 {
-	switch strings.ToLower(text) {
+	var lower [len("emergency")]byte
+	if len(text) > len(lower) {
+		return severityInfo
+	}
+	for i := range len(text) {
+		if lower[i] = text[i]; 'A' <= text[i] && text[i] <= 'Z' {
+			lower[i] |= 0x20
+		}
+	}
+	switch string(lower[:len(text)]) {
 	case "trace", "verbose", "finest", "silly":
 		return severityTrace
 	case "debug", "fine", "finer":

@@ -108,7 +108,9 @@ func (in *intake) log(r *resource, d *logData) {
 // gave, else the masked line, else the type of its exception.
 func (t *lineStage) read(l *stagedLine, d *logData) {
 	said := readBody(d.body)
-	l.severity = cmp.Or(d.severity, severityOf(cmp.Or(d.severityText, said.severity)))
+	if l.severity = d.severity; l.severity == 0 {
+		l.severity = severityOf(cmp.Or(d.severityText, said.severity))
+	}
 	if l.severity >= severityWarn {
 		l.example = said.text
 	}

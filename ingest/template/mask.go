@@ -202,38 +202,80 @@ func (m *masker) wildcard() {
 	}
 }
 
-// atom masks up to the next space or split: whole, or the parts of it that are values.
-func (m *masker) atom() {
-	from, digits, slashes, colons, mail, url := m.at, 0, 0, 0, false, false
-	for ; m.at < len(m.line); m.at++ {
-		c := m.line[m.at]
-		k := classes[c]
-		if k == space || k == split && !(url && strings.IndexByte("=,;", c) >= 0) {
-			break
-		}
-		switch {
+// mark says what a byte makes possible for the atom that it is in.
+type mark uint8
+
+const (
+	anyDigit mark = 1 << iota
+	anySlash
+	anyColon
+	anyMail
+	ends // no byte of an atom, unless that is a URL
+)
+
+var marks = func() (t [256]mark) {
+	for i := range t {
+		switch k := classes[i]; {
+		case k == space, k == split:
+			t[i] = ends
 		case k == digit:
-			digits++
-		case c == '/' || c == '\\':
-			slashes++
-			url = url || m.at >= from+2 && m.line[m.at-2:m.at] == ":/"
-		case c == ':':
-			colons++
-		case c == '@':
-			mail = true
+			t[i] = anyDigit
 		}
 	}
-	a := strings.TrimRight(m.line[from:m.at], ":.!?")
+	t['/'], t['\\'], t[':'], t['@'] = anySlash, anySlash, anyColon, anyMail
+	return t
+}()
+
+// scan goes to the end of an atom, and gives what is in it.
+func (m *masker) scan() (seen mark, slashes int) {
+	from, line, at, url := m.at, m.line, m.at, false
+	for ; at < len(line); at++ {
+		k := marks[line[at]]
+		if k&(ends|anySlash) != 0 {
+			if k == ends && !(url && strings.IndexByte("=,;", line[at]) >= 0) {
+				break
+			}
+			if k == anySlash {
+				slashes++
+				url = url || at >= from+2 && line[at-2:at] == ":/"
+			}
+		}
+		seen |= k
+	}
+	m.at = at
+	return seen, slashes
+}
+
+// atom masks up to the next space or split: whole, or the parts of it that are values.
+func (m *masker) atom() {
+	from := m.at
+	seen, slashes := m.scan()
+	whole := m.line[from:m.at]
+	a := trimmed(whole)
 	switch {
 	case a == "":
-	case isPlace(a, slashes), mail && isMail(a), isUUID(a), digits == 0 && len(a) >= 16 && isHex(a), digits > 0 && colons >= 2 && isIPv6(a):
+	case isPlace(a, slashes), seen&anyMail != 0 && isMail(a), isUUID(a), seen&anyDigit == 0 && len(a) >= 16 && isHex(a),
+		seen&anyDigit != 0 && seen&anyColon != 0 && strings.Count(whole, ":") >= 2 && isIPv6(a):
 		m.wildcard()
-	case digits == 0:
-		m.dst = append(m.dst, a...)
+	case seen&anyDigit == 0:
+		m.dst = append(m.dst, whole...)
+		return
 	default:
 		m.parts(a)
 	}
-	m.dst = append(m.dst, m.line[from+len(a):m.at]...)
+	m.dst = append(m.dst, whole[len(a):]...)
+}
+
+// trimmed takes the punctuation at the end of an atom off.
+func trimmed(a string) string {
+	for n := len(a); n > 0; n-- {
+		switch a[n-1] {
+		case ':', '.', '!', '?':
+		default:
+			return a[:n]
+		}
+	}
+	return ""
 }
 
 // isPlace says that an atom is a path or a URL. "text/html" and "n/a" are words.
