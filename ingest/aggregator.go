@@ -87,6 +87,9 @@ type Aggregator struct {
 	keys      *attributeKeys
 	intakes   sync.Pool // of *intake
 	shards    [shardCount]shard
+	points    lists[point]
+	buckets   lists[unship.Bucket]
+	readings  lists[reading]
 	pending   atomic.Int64 // estimated bytes of open windows and resources
 
 	// open is the index of the first window that is not closed. It is read

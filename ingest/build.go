@@ -21,6 +21,7 @@ type builder struct {
 	overflow uint64
 	dropped  uint64
 	doubles  uint64
+	lent     [][]unship.Bucket // of panes, until readings are measured
 }
 
 type windowKey struct {
@@ -106,10 +107,25 @@ func (b *builder) addPane(p *pane, resources []*resource, keys []string) {
 		w := b.window(resources[x.resource])
 		w.exceptions = append(w.exceptions, x.exception(&p.names))
 	}
-	for _, m := range p.points {
-		w := b.window(resources[m.resource])
+	b.addPoints(p, resources)
+}
+
+// addPoints puts in a shard's data points, which follow one another by resource.
+func (b *builder) addPoints(p *pane, resources []*resource) {
+	var w *window
+	for i := range p.points {
+		m := &p.points[i]
+		if i == 0 || m.resource != p.points[i-1].resource {
+			w = b.window(resources[m.resource])
+		}
+		if w.readings == nil {
+			w.readings = b.a.readings.get()
+		}
 		w.readings = append(w.readings, m.reading(p))
 	}
+	b.a.points.put(p.points)
+	b.lent = append(b.lent, p.buckets)
+	p.points = nil
 }
 
 // lessons are what a window teaches of a service, for the case that it serves and for
@@ -152,6 +168,9 @@ func addOperation(m map[string]*unship.Operation, op unship.Operation) {
 
 func (b *builder) build() []unship.Window {
 	b.measure()
+	for _, list := range b.lent {
+		b.a.buckets.put(list)
+	}
 	b.chooseRoots()
 	b.tellBlocks()
 	b.admit()

@@ -10,16 +10,18 @@ import (
 )
 
 // form is one way in which a series of an instance is written, and all that its points
-// have in common: it is worked out once, and found again by the bytes. Only heard and
-// levels change.
+// have in common: it is worked out once, and found again by the bytes. Only what stands
+// last changes.
 type form struct {
 	name, unit, attributes string
 	kind                   pointKind
 	request                request
 	isLevel                bool // of a summary's quantile
 	noted                  bool // its memory is counted by forms
-	heard                  int64
-	levels                 []level // of a summary
+
+	heard  int64   // last window with a point; guarded by forms.mu, as is the next
+	levels []level // of a summary
+	memory *memory // of its series, for the one who closes windows
 }
 
 // level is the series of a summary's quantile.

@@ -124,7 +124,11 @@ func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase
 	case rejected:
 		g.rejected += n
 	}
-	g.durations.Merge(x.Buckets)
+	if len(g.durations) == 0 {
+		g.durations = slices.Clone(x.Buckets)
+	} else {
+		g.durations.Merge(x.Buckets)
+	}
 }
 
 // blockEnd is the first window at which a block is to be told; noBlock: there is none.

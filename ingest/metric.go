@@ -70,6 +70,7 @@ type memory struct {
 	series.Series
 	last  int64 // time of the last point
 	heard int64 // its window
+	gone  bool  // no series' any more
 }
 
 // meters are those of all instances.
@@ -80,6 +81,8 @@ type meters struct {
 	// that is younger counted was counted in windows of ours.
 	since int64
 	swept int64 // the window at which the silent ones were last dropped
+
+	room unship.Histogram // for the buckets of an increase
 }
 
 // measure turns the points of each instance into metrics. Sorted, the points of one
@@ -109,6 +112,8 @@ func (b *builder) measure() {
 		for i := range w.readings {
 			b.read(key, w, m, &w.readings[i])
 		}
+		b.a.readings.put(w.readings)
+		w.readings = nil
 	}
 }
 
@@ -137,7 +142,7 @@ func (b *builder) increase(m *meter, r *reading) (x series.Increase, ok bool) {
 	if !r.cumulative && r.request.source == sourceNone {
 		return r.delta(), true
 	}
-	s := b.memory(m, seriesKey{r.name, r.unit, r.attributes, r.kind})
+	s := b.memory(m, r.form)
 	if s == nil {
 		b.dropped++
 		return x, false
@@ -145,9 +150,11 @@ func (b *builder) increase(m *meter, r *reading) (x series.Increase, ok bool) {
 	last := s.last
 	s.last = max(s.last, r.at)
 	if x, ok = r.delta(), true; r.cumulative {
+		all := &b.a.meters
+		all.room = slices.Grow(all.room[:0], len(r.durations))
 		x, ok = s.Next(series.Point{
 			Start: r.start, At: r.at, Value: r.value, Count: r.count, Distribution: r.kind == pointDistribution, Buckets: r.durations,
-		}, b.a.meters.since)
+		}, all.since, all.room)
 	}
 	if space := r.at - last; r.request.source != sourceNone && last > 0 && space > 0 && (m.spacing == 0 || space < m.spacing) {
 		m.spacing = space
@@ -164,9 +171,12 @@ func (r *reading) delta() series.Increase {
 	return x
 }
 
-// memory finds or makes what is known of a series; nil if there is no place.
-func (b *builder) memory(m *meter, key seriesKey) *memory {
-	s := m.series[key]
+// memory finds or makes what is known of a form's series; nil if there is no place.
+func (b *builder) memory(m *meter, f *form) *memory {
+	s, key := f.memory, seriesKey{f.name, f.unit, f.attributes, f.kind}
+	if s == nil || s.gone {
+		s = m.series[key]
+	}
 	switch {
 	case s == nil && b.a.meters.n >= maxSeries:
 		return nil
@@ -178,6 +188,7 @@ func (b *builder) memory(m *meter, key seriesKey) *memory {
 		*s = memory{}
 	}
 	s.heard = b.index
+	f.memory = s
 	return s
 }
 
@@ -205,6 +216,7 @@ func (t *meters) forget(before int64) {
 	for key, m := range t.of {
 		for id, s := range m.series {
 			if s.heard < before {
+				s.gone = true
 				delete(m.series, id)
 				t.n--
 			}

@@ -58,7 +58,7 @@ func TestNext(t *testing.T) {
 		var got Increase
 		var ok bool
 		for _, p := range c.points {
-			got, ok = s.Next(p, at(since))
+			got, ok = s.Next(p, at(since), nil)
 		}
 		if ok != c.ok {
 			t.Errorf("%s: %+v, %v", name, got, ok)
@@ -85,7 +85,7 @@ func TestIncreasesAddUp(t *testing.T) {
 			more := float64(rapid.IntRange(0, 9).Draw(rt, "more"))
 			now += int64(rapid.IntRange(1, 60).Draw(rt, "seconds"))
 			value, want = value+more, want+more
-			x, ok := s.Next(counter(start, now, value), at(1))
+			x, ok := s.Next(counter(start, now, value), at(1), nil)
 			if !ok || x.Over <= 0 || x.Value < 0 {
 				rt.Fatalf("%+v, %v", x, ok)
 			}
