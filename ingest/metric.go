@@ -109,6 +109,7 @@ func (b *builder) measure() {
 		m.heard, m.node, m.build = b.index, w.node, w.build
 		slices.SortFunc(w.readings, func(x, y reading) int { return compareReadings(&x, &y) })
 		w.readings = slices.CompactFunc(w.readings, func(x, y reading) bool { return compareReadings(&x, &y) == 0 })
+		w.metrics = make([]unship.Metric, 0, len(w.readings))
 		for i := range w.readings {
 			b.read(key, w, m, &w.readings[i])
 		}

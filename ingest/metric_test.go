@@ -32,6 +32,15 @@ type testPoint struct {
 
 func (p testPoint) send(t testing.TB, a *Aggregator) Refusal {
 	t.Helper()
+	r, err := a.Metrics(p.metrics(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (p testPoint) metrics(t testing.TB) pmetric.Metrics {
+	t.Helper()
 	md := pmetric.NewMetrics()
 	rm := md.ResourceMetrics().AppendEmpty()
 	set(t, rm.Resource().Attributes(), map[string]any{"service.name": orWeb(p.service), "service.version": p.version, "k8s.pod.name": p.pod})
@@ -39,11 +48,7 @@ func (p testPoint) send(t testing.TB, a *Aggregator) Refusal {
 	m.SetName(p.name)
 	m.SetUnit(p.unit)
 	p.put(t, m)
-	r, err := a.Metrics(md)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return md
 }
 
 func orWeb(service string) string {

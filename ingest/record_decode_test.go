@@ -380,6 +380,69 @@ func TestTheDecoderReadsUnusualLogs(t *testing.T) {
 	}
 }
 
+// Series and lines that are known are found, not made.
+func TestTheDecoderAllocatesNothingForWhatIsKnown(t *testing.T) {
+	logs := marshalLogs(t, logPayload(1, 512))
+	for name, c := range map[string]struct {
+		way     way
+		message []byte
+		most    float64
+	}{
+		"512 log records": {logsWay, logs, 2},
+		"72 data points":  {metricsWay, marshalMetrics(t, metricPayload(20)), 4}, // the pane grows
+	} {
+		a := newAggregator(t, func(o *Options) { o.MaxPendingBytes = 1 << 40 })
+		per := testing.AllocsPerRun(200, func() {
+			if _, err := c.way.here(a, c.message); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if per > c.most {
+			t.Errorf("%v allocations for %s, want hardly any", per, name)
+		}
+	}
+}
+
+func TestMemoryOfFormsComesBack(t *testing.T) {
+	a := newAggregator(t)
+	send := func(batch int) {
+		if _, err := a.MetricsProto(marshalMetrics(t, metricPayload(batch))); err != nil {
+			t.Fatal(err)
+		}
+		a.Take()
+	}
+	send(0)
+	one := a.resources.series.Load()
+	if one == 0 || a.Stats().PendingBytes < one*100 {
+		t.Fatalf("%d forms in %d bytes", one, a.Stats().PendingBytes)
+	}
+	for batch := range 12 * 60 { // ten minutes, the series of one service after the other
+		send(batch)
+	}
+	if n := a.resources.series.Load(); n != 12*one {
+		t.Errorf("%d forms, want %d of each of 12 services", n, one)
+	}
+	a.Advance(epoch.Add(time.Hour))
+	a.Take()
+	if p, n := a.Stats().PendingBytes, a.resources.series.Load(); p != 0 || n != 0 {
+		t.Errorf("%d bytes pending, %d forms, want none", p, n)
+	}
+}
+
+func TestFormsOfSilentSeriesAreForgotten(t *testing.T) {
+	a := newAggregator(t)
+	for i := range 1000 { // an hour and a half, in each window another series of one instance
+		p := testPoint{kind: "gauge", name: "queue.size", at: time.Duration(i) * 5 * time.Second, attrs: map[string]any{"queue": i}}
+		if _, err := a.MetricsProto(marshalMetrics(t, p.metrics(t))); err != nil {
+			t.Fatal(err)
+		}
+		a.Take()
+	}
+	if n := a.resources.series.Load(); n == 0 || n > 2*sweepWindows {
+		t.Errorf("%d forms are remembered, want those of the last minutes", n)
+	}
+}
+
 func FuzzMetricsProto(f *testing.F) {
 	f.Add(marshalMetrics(f, richMetrics()))
 	f.Add(marshalMetrics(f, metricPayload(13)))
