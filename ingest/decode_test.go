@@ -30,6 +30,7 @@ type outcome struct {
 type way struct {
 	kind   wire.Message
 	oracle func(a *Aggregator, message []byte) (r Refusal, malformed bool, err error)
+	json   func(a *Aggregator, body []byte) (Refusal, error)
 	here   func(a *Aggregator, message []byte) (Refusal, error)
 }
 
@@ -41,6 +42,13 @@ var tracesWay = way{
 		}
 		r, err = a.Traces(req.Traces())
 		return r, false, err
+	},
+	func(a *Aggregator, body []byte) (Refusal, error) {
+		req := ptraceotlp.NewExportRequest()
+		if err := req.UnmarshalJSON(body); err != nil {
+			return Refusal{}, err
+		}
+		return a.Traces(req.Traces())
 	},
 	(*Aggregator).TracesProto,
 }

@@ -2,10 +2,16 @@ package ingest
 
 import (
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"pgregory.net/rapid"
@@ -15,27 +21,28 @@ import (
 
 // checkSameJSON wants of JSON that is turned into protobuf what pdata makes of it, and says
 // whether it was turned.
-func checkSameJSON(t testing.TB, body []byte) bool {
+func (w way) checkSameJSON(t testing.TB, body []byte) bool {
 	t.Helper()
-	message, ok := wire.AppendTracesJSON(nil, body)
+	message, ok := wire.Transcode(nil, w.kind, body)
 	if !ok {
 		return false
 	}
-	req := ptraceotlp.NewExportRequest()
-	if err := req.UnmarshalJSON(body); err != nil {
+	a := newAggregator(t)
+	refusal, err := w.json(a, body)
+	if err != nil {
 		t.Errorf("%q was read; pdata: %v", body, err)
 		return true
 	}
-	a := newAggregator(t)
-	want := outcome{}
-	var err error
-	if want.Refusal, err = a.Traces(req.Traces()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want.finish(a), byDecoder(t, message)); diff != "" {
+	want := outcome{Refusal: refusal}
+	if diff := cmp.Diff(want.finish(a), w.byDecoder(t, message, 1)); diff != "" {
 		t.Errorf("%s\n%s\n%s", body, hex.EncodeToString(message), diff)
 	}
 	return true
+}
+
+func checkSameJSON(t testing.TB, body []byte) bool {
+	t.Helper()
+	return tracesWay.checkSameJSON(t, body)
 }
 
 func marshalJSON(t testing.TB, td ptrace.Traces) []byte {
@@ -70,24 +77,84 @@ func plainly(t testing.TB) []byte {
 }
 
 func TestJSONChangedAnywhere(t *testing.T) {
-	body := plainly(t)
-	if !checkSameJSON(t, body) {
-		t.Fatalf("%s was left to others", body)
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	read := 0
-	const bytes = `{}[]",:0123456789-.eE\/ntu abcx` + "\x00\n\xff"
-	for range 6_000 {
-		b := append([]byte(nil), body...)
-		for range 1 + r.IntN(2) {
-			b[r.IntN(len(b))] = bytes[r.IntN(len(bytes))]
+	for name, c := range map[string]struct {
+		way  way
+		body []byte
+	}{
+		"traces": {tracesWay, plainly(t)}, "metrics": {metricsWay, marshalMetricsJSON(t, plainMetrics())}, "logs": {logsWay, marshalLogsJSON(t, plainLogs())},
+	} {
+		if !c.way.checkSameJSON(t, c.body) {
+			t.Fatalf("%s: %s was left to others", name, c.body)
 		}
-		if checkSameJSON(t, b) {
-			read++
+		r := rand.New(rand.NewPCG(1, 2))
+		read := 0
+		const bytes = `{}[]",:0123456789-.eE\/ntu abcx` + "\x00\n\xff"
+		for range 4_000 {
+			b := append([]byte(nil), c.body...)
+			for range 1 + r.IntN(2) {
+				b[r.IntN(len(b))] = bytes[r.IntN(len(bytes))]
+			}
+			if c.way.checkSameJSON(t, b) {
+				read++
+			}
+		}
+		if read < 300 {
+			t.Errorf("%s: %d of 4,000 changed ones were read, want those of which a text or a number was changed", name, read)
 		}
 	}
-	if read < 500 {
-		t.Errorf("%d of 6,000 changed ones were read, want those of which a text or a number was changed", read)
+}
+
+// plainMetrics are the rich ones without what is left to others.
+func plainMetrics() pmetric.Metrics {
+	md := richMetrics()
+	p := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints()
+	p.At(2).SetDoubleValue(-1.25e-7)
+	return md
+}
+
+// plainLogs are the rich ones without what is left to others.
+func plainLogs() plog.Logs {
+	ld := richLogs()
+	ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().RemoveIf(func(r plog.LogRecord) bool { return r.Body().Type() == pcommon.ValueTypeBytes })
+	return ld
+}
+
+func marshalMetricsJSON(t testing.TB, md pmetric.Metrics) []byte {
+	t.Helper()
+	b, err := pmetricotlp.NewExportRequestFromMetrics(md).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func marshalLogsJSON(t testing.TB, ld plog.Logs) []byte {
+	t.Helper()
+	b, err := plogotlp.NewExportRequestFromLogs(ld).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestJSONOfMetricsAndLogsForOthers(t *testing.T) {
+	metric := func(metric string) string {
+		return `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[` + metric + `]}]}]}`
+	}
+	for _, body := range []string{
+		`{"resourceSpans":[]}`, `{"resource_metrics":[]}`, metric(`{"name":null}`), metric(`{"gauge":{},"sum":{}}`), metric(`{"sum":{"aggregationTemporality":"AGGREGATION_TEMPORALITY_DELTA"}}`),
+		metric(`{"gauge":{"dataPoints":[{"asInt":"1","asDouble":1}]}}`), metric(`{"gauge":{"dataPoints":[{"asDouble":"NaN"}]}}`), metric(`{"gauge":{"dataPoints":[{"asDouble":1e999}]}}`),
+		metric(`{"gauge":{"dataPoints":[{"asDouble":1.}]}}`), metric(`{"gauge":{"dataPoints":[{"asDouble":.5}]}}`), metric(`{"gauge":{"dataPoints":[{"asDouble":01}]}}`),
+		metric(`{"gauge":{"dataPoints":[{"asDouble":1e}]}}`), metric(`{"gauge":{"dataPoints":[{"asDouble":+1}]}}`), metric(`{"gauge":{"dataPoints":[{"asInt":1.5}]}}`),
+		metric(`{"histogram":{"dataPoints":[{"bucketCounts":["-1"]}]}}`), metric(`{"histogram":{"dataPoints":[{"bucketCounts":[1,]}]}}`), metric(`{"histogram":{"dataPoints":[{"bucketCounts":null}]}}`),
+		metric(`{"exponentialHistogram":{"dataPoints":[{"scale":2147483648}]}}`), metric(`{"exponentialHistogram":{"dataPoints":[{"scale":"1"}]}}`),
+	} {
+		if message, ok := wire.Transcode(nil, wire.Metrics, []byte(body)); ok {
+			t.Errorf("%s became %x", body, message)
+		}
+	}
+	if message, ok := wire.Transcode(nil, wire.Logs, []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":"SEVERITY_NUMBER_WARN"}]}]}]}`)); ok {
+		t.Errorf("a severity by name became %x", message)
 	}
 }
 
@@ -100,7 +167,7 @@ func TestJSONForOthers(t *testing.T) {
 		`{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"intValue":"-"}}]}}]}`, `{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"intValue":01}}]}}]}`,
 		`{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"intValue":1,"stringValue":"b"}}]}}]}`, `{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":{"doubleValue":1.}}]}}]}`,
 	} {
-		if message, ok := wire.AppendTracesJSON(nil, []byte(body)); ok {
+		if message, ok := wire.Transcode(nil, wire.Traces, []byte(body)); ok {
 			t.Errorf("%s became %x", body, message)
 		}
 	}
@@ -117,33 +184,57 @@ func FuzzTracesJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkSameJSON(t, body) })
 }
 
-// BenchmarkTracesJSON is OTLP's JSON to what the windows are made of, here and by pdata.
-func BenchmarkTracesJSON(b *testing.B) {
-	body := marshalJSON(b, payload(1, 512))
-	b.Run("transcoded", func(b *testing.B) {
-		b.SetBytes(int64(len(body)))
-		b.ReportAllocs()
+func FuzzMetricsJSON(f *testing.F) {
+	f.Add(marshalMetricsJSON(f, plainMetrics()))
+	f.Add(marshalMetricsJSON(f, metricPayload(13)))
+	f.Fuzz(func(t *testing.T, body []byte) { metricsWay.checkSameJSON(t, body) })
+}
+
+func FuzzLogsJSON(f *testing.F) {
+	f.Add(marshalLogsJSON(f, plainLogs()))
+	f.Add(marshalLogsJSON(f, logPayload(1, 30)))
+	f.Fuzz(func(t *testing.T, body []byte) { logsWay.checkSameJSON(t, body) })
+}
+
+// BenchmarkJSON is OTLP's JSON to what the windows are made of, here and by pdata.
+func BenchmarkJSON(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		kind    wire.Message
+		body    []byte
+		records int
+		pdata   func([]byte) error
+	}{
+		{"spans", wire.Traces, marshalJSON(b, payload(1, 512)), 512, func(body []byte) error { return ptraceotlp.NewExportRequest().UnmarshalJSON(body) }},
+		{"points", wire.Metrics, marshalMetricsJSON(b, metricPayload(20)), metricPayload(20).DataPointCount(), func(body []byte) error { return pmetricotlp.NewExportRequest().UnmarshalJSON(body) }},
+		{"records", wire.Logs, marshalLogsJSON(b, logPayload(1, 512)), 512, func(body []byte) error { return plogotlp.NewExportRequest().UnmarshalJSON(body) }},
+	} {
 		var out []byte
-		begin, n := cpu(b), 0
-		for b.Loop() {
-			message, ok := wire.AppendTracesJSON(out[:0], body)
-			if out = message; !ok {
-				b.Fatal("left to others")
-			}
-			n++
+		for _, way := range []struct {
+			name string
+			read func() error
+		}{
+			{"transcoded", func() error {
+				message, ok := wire.Transcode(out[:0], c.kind, c.body)
+				if out = message; !ok {
+					return errors.New("it was left to others")
+				}
+				return nil
+			}},
+			{"pdata", func() error { return c.pdata(c.body) }},
+		} {
+			b.Run(c.name+"/"+way.name, func(b *testing.B) {
+				b.SetBytes(int64(len(c.body)))
+				b.ReportAllocs()
+				begin, n := cpu(b), 0
+				for b.Loop() {
+					if err := way.read(); err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+				b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*c.records), "CPU-ns/record")
+			})
 		}
-		b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*512), "CPU-ns/span")
-	})
-	b.Run("pdata", func(b *testing.B) {
-		b.SetBytes(int64(len(body)))
-		b.ReportAllocs()
-		begin, n := cpu(b), 0
-		for b.Loop() {
-			if err := ptraceotlp.NewExportRequest().UnmarshalJSON(body); err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*512), "CPU-ns/span")
-	})
+	}
 }

@@ -27,6 +27,13 @@ var metricsWay = way{
 		r, err = a.Metrics(req.Metrics())
 		return r, false, err
 	},
+	func(a *Aggregator, body []byte) (Refusal, error) {
+		req := pmetricotlp.NewExportRequest()
+		if err := req.UnmarshalJSON(body); err != nil {
+			return Refusal{}, err
+		}
+		return a.Metrics(req.Metrics())
+	},
 	(*Aggregator).MetricsProto,
 }
 
@@ -38,6 +45,13 @@ var logsWay = way{
 		}
 		r, err = a.Logs(req.Logs())
 		return r, false, err
+	},
+	func(a *Aggregator, body []byte) (Refusal, error) {
+		req := plogotlp.NewExportRequest()
+		if err := req.UnmarshalJSON(body); err != nil {
+			return Refusal{}, err
+		}
+		return a.Logs(req.Logs())
 	},
 	(*Aggregator).LogsProto,
 }

@@ -30,10 +30,8 @@ const fewBrackets = 10_000
 // AppendJSON appends a request in OTLP's JSON to dst, in protobuf. Nothing is kept of
 // body. Forms that exporters do not write are read by pdata.
 func AppendJSON(dst []byte, m Message, body []byte) ([]byte, error) {
-	if m == Traces {
-		if message, ok := AppendTracesJSON(dst, body); ok {
-			return message, nil
-		}
+	if message, ok := Transcode(dst, m, body); ok {
+		return message, nil
 	}
 	if err := checkJSON(body); err != nil {
 		return nil, err
@@ -43,6 +41,20 @@ func AppendJSON(dst []byte, m Message, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	return append(dst, message...), nil
+}
+
+// Transcode is AppendJSON for the forms that exporters write, and says no to all others.
+// Then what was appended is undefined.
+func Transcode(dst []byte, m Message, body []byte) ([]byte, bool) {
+	switch m {
+	case Traces:
+		return transcode(dst, body, tracesKeys)
+	case Metrics:
+		return transcode(dst, body, metricsKeys)
+	case Logs:
+		return transcode(dst, body, logsKeys)
+	}
+	return dst, false
 }
 
 // checkJSON says whether a request in JSON can be decoded by pdata without harm. Each level

@@ -1,19 +1,15 @@
 package wire
 
-// AppendTracesJSON appends a request of traces that is written in OTLP's JSON to dst, in
-// protobuf. It knows the forms that exporters write, and says no to all others, even
-// to valid ones (enumerations by name, bytes, lists of pairs, keys that come twice,
-// escapes by number): those are for a complete decoder. Where it says yes, both have the
-// same meaning. Nothing is kept of body; on no, what was appended is undefined.
-func AppendTracesJSON(dst, body []byte) ([]byte, bool) {
+// The forms of OTLP's JSON that exporters write are turned into protobuf here, one key
+// after the other, without building anything. All others are left to a complete decoder,
+// even valid ones: enumerations by name, bytes, keys that come twice, escapes by number.
+
+// transcode appends a request that is written in OTLP's JSON to dst, in protobuf. Where it
+// says yes, both have the same meaning. Nothing is kept of body; on no, what was appended
+// is undefined.
+func transcode(dst, body []byte, request keys) ([]byte, bool) {
 	t := transcoder{in: body, out: dst, ok: true}
-	t.object(func(key string) int {
-		if key == "resourceSpans" {
-			t.list(1, t.resourceSpans)
-			return 1
-		}
-		return 0
-	})
+	request.read(&t)
 	if t.next() != 0 || t.at < len(t.in) {
 		t.ok = false
 	}
@@ -30,190 +26,130 @@ type transcoder struct {
 	scratch []byte
 }
 
-func (t *transcoder) resourceSpans() {
-	t.object(func(key string) int {
-		switch key {
-		case "resource":
-			t.message(1, t.resource)
-			return 1
-		case "scopeSpans":
-			t.list(2, t.scopeSpans)
-			return 2
-		case "schemaUrl":
-			t.text(3)
-			return 3
+// key is a key of an object, and the field that its value becomes.
+type key struct {
+	name  string
+	field byte
+	// bit is another for each key, but for those of which an object has no more than one.
+	bit  byte
+	read func(t *transcoder, field byte)
+}
+
+// keys are those of one kind of object.
+type keys []key
+
+// read reads an object.
+func (k keys) read(t *transcoder) {
+	t.object(func(name string) int {
+		for i := range k {
+			if x := &k[i]; x.name == name {
+				x.read(t, x.field)
+				return int(x.bit)
+			}
 		}
 		return 0
 	})
 }
 
-func (t *transcoder) resource() {
-	t.object(func(key string) int {
-		switch key {
-		case "attributes":
-			t.list(1, t.attribute)
-			return 1
-		case "droppedAttributesCount":
-			t.count()
-			return 2
-		}
-		return 0
-	})
+// one reads an object that becomes a submessage.
+func one(of func(*transcoder)) func(*transcoder, byte) {
+	return func(t *transcoder, field byte) { t.message(field, func() { of(t) }) }
 }
 
-func (t *transcoder) scopeSpans() {
-	t.object(func(key string) int {
-		switch key {
-		case "scope":
-			t.message(1, t.scope)
-			return 1
-		case "spans":
-			t.list(2, t.span)
-			return 2
-		case "schemaUrl":
-			t.text(3)
-			return 3
-		}
-		return 0
-	})
+// many reads a list of objects, each of which becomes a submessage.
+func many(of func(*transcoder)) func(*transcoder, byte) {
+	return func(t *transcoder, field byte) { t.list(field, func() { of(t) }) }
 }
 
-func (t *transcoder) scope() {
-	t.object(func(key string) int {
-		switch key {
-		case "name":
-			t.text(1)
-			return 1
-		case "version":
-			t.text(2)
-			return 2
-		case "attributes":
-			t.list(3, t.attribute)
-			return 3
-		case "droppedAttributesCount":
-			t.count()
-			return 4
-		}
-		return 0
-	})
+// The requests.
+var (
+	tracesKeys  = requestKeys("resourceSpans", "scopeSpans", "spans", spanKeys)
+	metricsKeys = requestKeys("resourceMetrics", "scopeMetrics", "metrics", metricKeys)
+	logsKeys    = requestKeys("resourceLogs", "scopeLogs", "logRecords", logKeys)
+)
+
+// requestKeys are those of a request: of resources, of scopes, of records.
+func requestKeys(resources, scopes, records string, record keys) keys {
+	scoped := keys{
+		{"scope", 1, 1, one(scopeKeys.read)},
+		{records, 2, 2, many(record.read)},
+		{"schemaUrl", 3, 3, (*transcoder).text},
+	}
+	resource := keys{
+		{"resource", 1, 1, one(resourceKeys.read)},
+		{scopes, 2, 2, many(scoped.read)},
+		{"schemaUrl", 3, 3, (*transcoder).text},
+	}
+	return keys{{resources, 1, 1, many(resource.read)}}
 }
 
-func (t *transcoder) span() {
-	t.object(func(key string) int {
-		switch key {
-		case "traceId":
-			t.id(1, 16)
-			return 1
-		case "spanId":
-			t.id(2, 8)
-			return 2
-		case "traceState":
-			t.text(3)
-			return 3
-		case "parentSpanId":
-			t.id(4, 8)
-			return 4
-		case "name":
-			t.text(5)
-			return 5
-		case "kind":
-			t.number32(6)
-			return 6
-		case "startTimeUnixNano":
-			t.fixed64(7)
-			return 7
-		case "endTimeUnixNano":
-			t.fixed64(8)
-			return 8
-		case "attributes":
-			t.list(9, t.attribute)
-			return 9
-		case "events":
-			t.list(11, t.event)
-			return 11
-		case "links":
-			t.list(13, t.link)
-			return 13
-		case "status":
-			t.message(15, t.status)
-			return 15
-		case "droppedAttributesCount":
-			t.count()
-			return 10
-		case "droppedEventsCount":
-			t.count()
-			return 12
-		case "droppedLinksCount":
-			t.count()
-			return 14
-		case "flags":
-			t.count()
-			return 16
-		}
-		return 0
-	})
+var resourceKeys = keys{
+	{"attributes", 1, 1, many((*transcoder).attribute)},
+	{"droppedAttributesCount", 2, 2, (*transcoder).count},
 }
 
-func (t *transcoder) event() {
-	t.object(func(key string) int {
-		switch key {
-		case "timeUnixNano":
-			t.fixed64(1)
-			return 1
-		case "name":
-			t.text(2)
-			return 2
-		case "attributes":
-			t.list(3, t.attribute)
-			return 3
-		case "droppedAttributesCount":
-			t.count()
-			return 4
-		}
-		return 0
-	})
+var scopeKeys = keys{
+	{"name", 1, 1, (*transcoder).text},
+	{"version", 2, 2, (*transcoder).text},
+	{"attributes", 3, 3, many((*transcoder).attribute)},
+	{"droppedAttributesCount", 4, 4, (*transcoder).count},
 }
 
-func (t *transcoder) link() {
-	t.object(func(key string) int {
-		switch key {
-		case "traceId":
-			t.id(1, 16)
-			return 1
-		case "spanId":
-			t.id(2, 8)
-			return 2
-		case "traceState":
-			t.text(3)
-			return 3
-		case "attributes":
-			t.list(4, t.attribute)
-			return 4
-		case "droppedAttributesCount":
-			t.count()
-			return 5
-		case "flags":
-			t.count()
-			return 6
-		}
-		return 0
-	})
+var spanKeys = keys{
+	{"traceId", 1, 1, (*transcoder).traceID},
+	{"spanId", 2, 2, (*transcoder).spanID},
+	{"parentSpanId", 4, 4, (*transcoder).spanID},
+	{"name", 5, 5, (*transcoder).text},
+	{"kind", 6, 6, (*transcoder).number32},
+	{"startTimeUnixNano", 7, 7, (*transcoder).fixed64},
+	{"endTimeUnixNano", 8, 8, (*transcoder).fixed64},
+	{"attributes", 9, 9, many((*transcoder).attribute)},
+	{"events", 11, 11, many(eventKeys.read)},
+	{"links", 13, 13, many(linkKeys.read)},
+	{"status", 15, 15, one(statusKeys.read)},
+	{"traceState", 3, 3, (*transcoder).text},
+	{"flags", 16, 16, (*transcoder).count},
+	{"droppedAttributesCount", 10, 10, (*transcoder).count},
+	{"droppedEventsCount", 12, 12, (*transcoder).count},
+	{"droppedLinksCount", 14, 14, (*transcoder).count},
 }
 
-func (t *transcoder) status() {
-	t.object(func(key string) int {
-		switch key {
-		case "message":
-			t.text(2)
-			return 2
-		case "code":
-			t.number32(3)
-			return 3
-		}
-		return 0
-	})
+var eventKeys = keys{
+	{"timeUnixNano", 1, 1, (*transcoder).fixed64},
+	{"name", 2, 2, (*transcoder).text},
+	{"attributes", 3, 3, many((*transcoder).attribute)},
+	{"droppedAttributesCount", 4, 4, (*transcoder).count},
 }
 
+var linkKeys = keys{
+	{"traceId", 1, 1, (*transcoder).traceID},
+	{"spanId", 2, 2, (*transcoder).spanID},
+	{"traceState", 3, 3, (*transcoder).text},
+	{"attributes", 4, 4, many((*transcoder).attribute)},
+	{"droppedAttributesCount", 5, 5, (*transcoder).count},
+	{"flags", 6, 6, (*transcoder).count},
+}
+
+var statusKeys = keys{
+	{"message", 2, 2, (*transcoder).text},
+	{"code", 3, 3, (*transcoder).number32},
+}
+
+var logKeys = keys{
+	{"timeUnixNano", 1, 1, (*transcoder).fixed64},
+	{"observedTimeUnixNano", 11, 11, (*transcoder).fixed64},
+	{"severityNumber", 2, 2, (*transcoder).number32},
+	{"severityText", 3, 3, (*transcoder).text},
+	{"body", 5, 5, one((*transcoder).value)},
+	{"attributes", 6, 6, many((*transcoder).attribute)},
+	{"traceId", 9, 9, (*transcoder).traceID},
+	{"spanId", 10, 10, (*transcoder).spanID},
+	{"flags", 8, 8, (*transcoder).count},
+	{"droppedAttributesCount", 7, 7, (*transcoder).count},
+	{"eventName", 12, 12, (*transcoder).text},
+}
+
+// attribute is a method, as are the next, because values nest.
 func (t *transcoder) attribute() {
 	t.object(func(key string) int {
 		switch key {
@@ -241,7 +177,9 @@ func (t *transcoder) value() {
 		case "doubleValue":
 			t.float(4)
 		case "arrayValue":
-			t.message(5, t.array)
+			t.message(5, func() { t.values(t.value) })
+		case "kvlistValue":
+			t.message(6, func() { t.values(t.attribute) })
 		default:
 			return 0
 		}
@@ -249,14 +187,15 @@ func (t *transcoder) value() {
 	})
 }
 
-func (t *transcoder) array() {
+// values writes what an array or a list holds.
+func (t *transcoder) values(element func()) {
 	if t.depth++; t.depth > 8 {
 		t.ok = false
 		return
 	}
 	t.object(func(key string) int {
 		if key == "values" {
-			t.list(1, t.value)
+			t.list(1, element)
 			return 1
 		}
 		return 0

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -27,6 +28,11 @@ func (t *transcoder) message(field byte, body func()) {
 
 // list writes a submessage for each element.
 func (t *transcoder) list(field byte, element func()) {
+	t.elements(func() { t.message(field, element) })
+}
+
+// elements reads the elements of a list.
+func (t *transcoder) elements(element func()) {
 	if !t.take('[') {
 		t.ok = false
 		return
@@ -35,7 +41,7 @@ func (t *transcoder) list(field byte, element func()) {
 		return
 	}
 	for t.ok {
-		t.message(field, element)
+		element()
 		if t.take(',') {
 			continue
 		}
@@ -86,6 +92,9 @@ func (t *transcoder) text(field byte) {
 	t.out = appendVarint(t.out, uint64(len(s)))
 	t.out = append(t.out, s...)
 }
+
+func (t *transcoder) traceID(field byte) { t.id(field, 16) }
+func (t *transcoder) spanID(field byte)  { t.id(field, 8) }
 
 // id writes hexadecimal digits as bytes; nothing for an empty id.
 func (t *transcoder) id(field byte, size int) {
@@ -140,8 +149,31 @@ func (t *transcoder) natural() (v uint64) {
 }
 
 func (t *transcoder) fixed64(field byte) {
-	v := t.natural()
-	t.out = append(t.out, field<<3|byte(Fixed64), byte(v), byte(v>>8), byte(v>>16), byte(v>>24), byte(v>>32), byte(v>>40), byte(v>>48), byte(v>>56))
+	t.out = append(t.out, field<<3|byte(Fixed64))
+	t.eight()
+}
+
+// eight writes a number in eight bytes, as the next do.
+func (t *transcoder) eight() { t.out = binary.LittleEndian.AppendUint64(t.out, t.natural()) }
+
+func (t *transcoder) double() { t.out = binary.LittleEndian.AppendUint64(t.out, t.floatBits()) }
+
+func (t *transcoder) fixedInteger(field byte) {
+	t.out = append(t.out, field<<3|byte(Fixed64))
+	t.out = binary.LittleEndian.AppendUint64(t.out, t.signed())
+}
+
+func (t *transcoder) varint() { t.out = appendVarint(t.out, t.natural()) }
+
+// zigzag32 writes a number with a sign in the form that is short for small ones.
+func (t *transcoder) zigzag32(field byte) {
+	if t.next() == '"' {
+		t.ok = false
+		return
+	}
+	v := int64(t.signed())
+	t.ok = t.ok && v == int64(int32(v))
+	t.out = appendVarint(append(t.out, field<<3|byte(Varint)), uint64(v<<1^v>>63))
 }
 
 // number32 writes an enumeration's number.
@@ -156,13 +188,19 @@ func (t *transcoder) number32(field byte) {
 }
 
 // count reads a number that says nothing here.
-func (t *transcoder) count() {
+func (t *transcoder) count(byte) {
 	if t.next() == '"' || t.natural() > math.MaxUint32 {
 		t.ok = false
 	}
 }
 
 func (t *transcoder) integer(field byte) {
+	t.out = append(t.out, field<<3|byte(Varint))
+	t.out = appendVarint(t.out, t.signed())
+}
+
+// signed reads a number that may have a sign, as text or not.
+func (t *transcoder) signed() uint64 {
 	quoted := t.take('"')
 	negative := t.at < len(t.in) && t.in[t.at] == '-'
 	if negative {
@@ -170,7 +208,7 @@ func (t *transcoder) integer(field byte) {
 	}
 	if t.at >= len(t.in) || t.in[t.at]-'0' > 9 { // no blank behind the sign, no second quote
 		t.ok = false
-		return
+		return 0
 	}
 	v := t.natural()
 	t.ok = t.ok && v <= math.MaxInt64
@@ -181,35 +219,75 @@ func (t *transcoder) integer(field byte) {
 		t.ok = t.ok && t.at < len(t.in) && t.in[t.at] == '"'
 		t.at++
 	}
-	t.out = appendVarint(append(t.out, field<<3|byte(Varint)), v)
+	return v
 }
 
 func (t *transcoder) float(field byte) {
+	t.out = append(t.out, field<<3|byte(Fixed64))
+	t.double()
+}
+
+// floatBits reads a number with a fraction or an exponent. Texts are for others, and
+// numbers beyond what a double can be.
+func (t *transcoder) floatBits() uint64 {
 	t.next()
 	begin := t.at
-	for t.at < len(t.in) && (t.in[t.at]-'0' <= 9 || t.in[t.at] == '.' || t.in[t.at] == '-') {
+	for t.at < len(t.in) && isNumeric[t.in[t.at]] {
 		t.at++
 	}
 	text := t.in[begin:t.at]
-	// Exponents, texts, and numbers of many digits are for others.
-	if len(text) == 0 || len(text) > 15 || text[0] == '.' || text[len(text)-1]-'0' > 9 || !plainNumber(text) {
+	if len(text) > 40 || !isNumber(text) {
 		t.ok = false
-		return
+		return 0
 	}
-	v, err := strconv.ParseFloat(string(text), 64)
+	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
 	if err != nil {
 		t.ok = false
 	}
-	bits := math.Float64bits(v)
-	t.out = append(t.out, field<<3|byte(Fixed64), byte(bits), byte(bits>>8), byte(bits>>16), byte(bits>>24), byte(bits>>32), byte(bits>>40), byte(bits>>48), byte(bits>>56))
+	return math.Float64bits(v)
 }
 
-// plainNumber says that a number begins as JSON wants it: no zeros in front.
-func plainNumber(text []byte) bool {
-	if text[0] == '-' {
-		text = text[1:]
+var isNumeric = [256]bool{
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
+	'.': true, '-': true, '+': true, 'e': true, 'E': true,
+}
+
+// isNumber says that a text is a number as JSON wants it: no zeros in front, digits on
+// both sides of the point and behind the exponent.
+func isNumber(text []byte) bool {
+	text = bytes.TrimPrefix(text, []byte("-"))
+	whole := digits(text)
+	if whole == 0 || whole > 1 && text[0] == '0' {
+		return false
 	}
-	return len(text) > 0 && text[0]-'0' <= 9 && (text[0] != '0' || len(text) == 1 || text[1] == '.')
+	text = text[whole:]
+	if len(text) > 0 && text[0] == '.' {
+		n := digits(text[1:])
+		if n == 0 {
+			return false
+		}
+		text = text[1+n:]
+	}
+	if len(text) > 0 && text[0]|0x20 == 'e' {
+		text = text[1:]
+		if len(text) > 0 && (text[0] == '+' || text[0] == '-') {
+			text = text[1:]
+		}
+		n := digits(text)
+		if n == 0 {
+			return false
+		}
+		text = text[n:]
+	}
+	return len(text) == 0
+}
+
+// digits counts the digits that a text begins with.
+func digits(text []byte) (n int) {
+	for n < len(text) && text[n]-'0' <= 9 {
+		n++
+	}
+	return n
 }
 
 func (t *transcoder) truth(field byte) {
