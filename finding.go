@@ -198,6 +198,9 @@ type Blame struct {
 	Suspects    []Suspect     `json:"suspects,omitempty"`
 	Exonerated  []Exoneration `json:"exonerated,omitempty"`
 	Hypotheses  []Hypothesis  `json:"hypotheses,omitempty"` // most probable first; they sum to 1
+	// Ranking orders all releases that are watched, sure or not, in the tick in
+	// which one of them is first found to be worse.
+	Ranking []Standing `json:"ranking,omitempty"`
 }
 
 // Hypothesis is something that may be the cause: a release, a service that was

@@ -38,6 +38,7 @@ type Incident struct {
 	Suspects    []Suspect      `json:"suspects"`    // most probable first
 	Exonerated  []Exoneration  `json:"exonerated"`
 	Hypotheses  []Hypothesis   `json:"hypotheses,omitempty"` // all that was thought possible, releases and else, most probable first
+	Ranking     []Standing     `json:"ranking,omitempty"`    // all releases that were watched when it was detected, the most suspect first
 	Evidence    []Evidence     `json:"evidence"`
 	Impact      Impact         `json:"impact"`
 	Decision    DecisionRecord `json:"decision"`

@@ -193,7 +193,7 @@ func joinWords(a, b string) string {
 }
 
 func (r *replay) print(output string) error {
-	incidents, reports := r.pipe.Incidents(), r.pipe.Reports()
+	incidents, reports, rankings := r.pipe.Incidents(), r.pipe.Reports(), r.pipe.Rank()
 	out := r.program.Out
 	switch output {
 	case "json":
@@ -201,6 +201,9 @@ func (r *replay) print(output string) error {
 			return failed(err)
 		}
 		if err := jsonLines(out, reports); err != nil {
+			return failed(err)
+		}
+		if err := jsonLines(out, rankings); err != nil {
 			return failed(err)
 		}
 	case "md":

@@ -86,6 +86,7 @@ func (s *step) open(j unship.Judgement, b unship.Blame) {
 	}
 	in.weigh(j, b)
 	in.suspect(j, b)
+	in.Ranking = slices.Clone(b.Ranking)
 	in.describe(j)
 	s.note(in, in.StartedAt, "estimated onset")
 	s.note(in, s.at, "detected: %s", in.Title)

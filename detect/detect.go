@@ -76,6 +76,7 @@ type Detector struct {
 	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
 	changes  []*placebo // watches of changes without a new version
+	rumours  []rumour   // releases that were announced and not seen, oldest first
 	audit    audit
 	epoch    time.Time                  // start of the first window, which has index 1
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
@@ -127,6 +128,7 @@ func (d *Detector) Observe(tick unship.Tick, releases []unship.Release, policies
 		w.note(t)
 		d.advance(w, t)
 	}
+	d.hearRumours(&tick, policies, t)
 	d.judge(&a, t)
 	d.runAudit(&a, &tick, policies, t)
 	a.Recoveries = d.verify(t, tick.Closed)

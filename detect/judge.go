@@ -30,9 +30,11 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 	}
 	var probability map[unship.ReleaseID]float64
 	a.Blame, probability = d.blame(d.watches)
+	turned := false
 	for _, w := range d.watches {
 		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
 		a.Judgements = append(a.Judgements, j)
+		turned = turned || w.turns(&j)
 		if j.Done {
 			if j.Verdict == unship.Healthy {
 				w.teachWarmth()
@@ -40,7 +42,18 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 			d.close(w)
 		}
 	}
+	if turned {
+		d.rankBlame(a.Blame)
+	}
 	d.watches = slices.DeleteFunc(d.watches, func(w *watch) bool { return w.final != nil })
+}
+
+// turns says that a release is found to be worse for the first time.
+func (w *watch) turns(j *unship.Judgement) bool {
+	worse := j.Verdict == unship.Regressed || slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed })
+	first := worse && !w.ranked
+	w.ranked = w.ranked || worse
+	return first
 }
 
 // close ends a watch and frees what it held.

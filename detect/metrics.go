@@ -13,8 +13,9 @@ import (
 const (
 	maxMetrics   = 64 // series of one service: a name with its attributes
 	levelBlock   = 2 * time.Minute
-	levelLow     = 3 // lowest points of a block that make its floor
-	pendingPhase = 2 // k8s.pod.phase above it but succeeded: failed, unknown
+	levelLow     = 3  // lowest points of a block that make its floor
+	keptPoints   = 64 // of a series that is compared point by point, however old
+	pendingPhase = 2  // k8s.pod.phase above it but succeeded: failed, unknown
 )
 
 // scale says in which units levels of a metric are compared.
@@ -36,6 +37,7 @@ type metric struct {
 	grows bool // what it measures may fill up: memory, descriptors, queues
 	last  int32
 	class pointClass
+	ends  [2]string // services that it names as caller and callee
 }
 
 type metricKey struct{ name, attributes string }
@@ -90,7 +92,7 @@ func newMetric(p *unship.Metric) *metric {
 		m.scale = scaleShare
 	}
 	m.grows = p.Kind == unship.MetricGauge && m.worse > 0 && m.scale == scaleLog && is(fillsUp) && !is(words("cpu utilization"))
-	m.class = m.points()
+	m.class, m.ends = m.points(), endsOf(p.Attributes)
 	return m
 }
 
@@ -172,6 +174,7 @@ func (g *gauge) forget(from int32) {
 	}
 	g.blocks = append(g.blocks[:0], g.blocks[k:]...)
 	k = sort.Search(len(g.points), func(k int) bool { return g.points[k].at >= from })
+	k = max(0, min(k, len(g.points)-keptPoints)) // those that come rarely are kept for longer
 	g.points = append(g.points[:0], g.points[k:]...)
 }
 

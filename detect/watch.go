@@ -57,6 +57,7 @@ type watch struct {
 	final       *unship.Judgement
 	closing     string // why the watch ends before its time
 	dismissed   bool
+	ranked      bool // it was told how it stands among the others when it was found to be worse
 	onset       time.Time
 	why         string
 	seen        detectability

@@ -117,6 +117,9 @@ func (p *Pipeline) Incidents() []unship.Incident { return p.engine.Incidents() }
 // Reports gives all releases, in the order in which they were first seen.
 func (p *Pipeline) Reports() []unship.ReleaseReport { return p.engine.Reports() }
 
+// Rank orders the releases under watch by how suspect they are now.
+func (p *Pipeline) Rank() []unship.Ranking { return p.detector.Rank() }
+
 // JudgedUntil is the end of the last tick: telemetry before it is in durable ticks once they are committed.
 func (p *Pipeline) JudgedUntil() time.Time { return p.end }
 

@@ -1,0 +1,250 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"unship.dev"
+	"unship.dev/detect/blame"
+	"unship.dev/detect/stat"
+)
+
+// showsAbove is the probability that a fault which its caller sees is seen by that one's caller, too.
+const showsAbove = .5
+
+// candidate is a release that may be the cause.
+type candidate struct {
+	svc   *service
+	watch *watch // nil: announced, never seen
+	begin int32
+	fits  float64 // log likelihood ratio of all that was seen, were it the cause
+	unship.Standing
+}
+
+// Rank orders the releases of each environment that are watched, or were
+// announced and not seen, by what speaks for each of them, if one is the cause.
+func (d *Detector) Rank() (out []unship.Ranking) {
+	by := map[string][]*candidate{}
+	for _, c := range d.candidates() {
+		env := c.svc.id.Environment
+		by[env] = append(by[env], c)
+	}
+	for env, all := range by {
+		x := d.scene(env)
+		fits := make([]float64, len(all))
+		for k, c := range all {
+			d.weigh(x, c)
+			fits[k] = c.fits
+		}
+		r := unship.Ranking{Schema: unship.RankingSchema, Environment: env, At: d.time(d.now + 1)}
+		total := stat.LogSumExp(fits)
+		for _, c := range all {
+			c.Share = math.Exp(c.fits - total)
+			r.Releases = append(r.Releases, c.Standing)
+		}
+		slices.SortStableFunc(r.Releases, func(a, b unship.Standing) int { return -cmp.Compare(a.Share, b.Share) })
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b unship.Ranking) int { return strings.Compare(a.Environment, b.Environment) })
+	return out
+}
+
+// rankBlame tells each environment's blame how its releases stand.
+func (d *Detector) rankBlame(blames []unship.Blame) {
+	for _, r := range d.Rank() {
+		for k := range blames {
+			if blames[k].Environment == r.Environment {
+				blames[k].Ranking = r.Releases
+			}
+		}
+	}
+}
+
+// candidates are the releases under watch, sorted, then those that were only announced.
+func (d *Detector) candidates() (out []*candidate) {
+	add := func(r unship.Release, begin int32) *candidate {
+		c := &candidate{svc: d.services[r.Service], begin: begin}
+		c.Standing = unship.Standing{
+			Namespace: r.Namespace, Service: r.Name, Version: r.Version, Previous: r.Previous, Since: d.time(begin),
+		}
+		out = append(out, c)
+		return c
+	}
+	for _, w := range d.watches {
+		if !w.release.IsRollback() && !w.dismissed && d.services[w.release.Service] != nil {
+			add(w.release, d.announced(w)).watch = w
+		}
+	}
+	for _, r := range d.rumours {
+		if d.services[r.release.Service] != nil {
+			add(unship.Release{ReleaseID: r.release}, r.begin).Unseen = true
+		}
+	}
+	return out
+}
+
+// announced is when a release began by what was said of it, or to serve: what
+// comes in by the minute shows it late.
+func (d *Detector) announced(w *watch) int32 {
+	a := w.release.Announcement
+	if a == nil {
+		return w.begin
+	}
+	said := int32(a.At.Sub(d.epoch)/d.opt.Window) + 1
+	return max(1, min(w.begin, max(said, w.begin-maxPointWindows)))
+}
+
+// weigh says how well everything that was seen fits a release being the cause.
+// Its own comparison tells with the probability that what is bad about a
+// release shows at itself; what is not seen cannot speak for innocence. A fault
+// may show at whoever calls it, the less surely the more calls lie between.
+func (d *Detector) weigh(x *scene, c *candidate) {
+	var why []string
+	if c.watch != nil {
+		e := d.evidenceFor(c.watch)
+		own := c.watch.ownEvidence(x, e.LogE)
+		const near = blame.PriorNeighbour / (blame.PriorRelease + blame.PriorNeighbour)
+		c.fits = stat.LogAdd(math.Log(near), math.Log(1-near)+own)
+		switch {
+		case len(e.Reasons) > 0:
+			why = append(why, e.Reasons[0])
+		case own >= showFindings:
+			why = append(why, "what is told of its own requests is worse than before it, or beside it")
+		case len(e.Against) > 0:
+			why = append(why, e.Against[0])
+		}
+	} else {
+		c.fits = d.missing(c)
+		why = append(why, "it was announced, and nothing of it was seen since")
+	}
+	above, depth := x.above(c.svc)
+	if c.watch == nil {
+		above = append([]*service{c.svc}, above...)
+	}
+	for _, s := range above {
+		e := x.site(s, c.begin, d.now)
+		p := math.Pow(showsAbove, float64(max(1, depth[s])))
+		c.fits += stat.LogAdd(math.Log1p(-p), math.Log(p)+e)
+		if e >= showFindings {
+			why = append(why, fmt.Sprintf("%s, %s, got worse since", s.id, relationTo(depth[s])))
+		}
+	}
+	if len(why) == 0 {
+		why = append(why, "nothing that was seen speaks for it")
+	}
+	c.Why = strings.Join(why[:min(len(why), 3)], "; ")
+}
+
+// missing is the log Bayes factor of nothing being seen of a release. How often
+// that is so of good ones is learnt from the others that were announced, and of
+// bad ones, of which nobody knows, half (both by the prior of Krichevsky and
+// Trofimov 1981). It tells nothing until the slowest of the others would be there.
+func (d *Detector) missing(c *candidate) float64 {
+	came, late, slowest := 0.0, 0.0, int32(lateRelease)
+	for _, w := range d.watches {
+		if w.release.Announcement != nil && w.release.Environment == c.svc.id.Environment {
+			came++
+			slowest = max(slowest, w.begin-d.announced(w))
+		}
+	}
+	for _, r := range d.rumours {
+		if r.release.Environment == c.svc.id.Environment && (r.release.Service != c.svc.id || r.begin != c.begin) {
+			late++
+		}
+	}
+	if d.now-c.begin <= slowest {
+		return 0
+	}
+	return math.Log(.5) - math.Log((late+.5)/(came+late+1))
+}
+
+func relationTo(depth int) string {
+	switch depth {
+	case 0:
+		return "whose release it is"
+	case 1:
+		return "which calls it"
+	}
+	return "which calls it through others"
+}
+
+// ownEvidence is the log evidence of what the release itself did, for or
+// against it. The evidence that is acted on hardly speaks against a release,
+// however much was seen, for changes too small to matter cannot be refuted; so
+// of it only what is beyond 1 counts, which nothing wrong gives. Against it speak
+// points that are no worse, and harm that is ruled out.
+func (w *watch) ownEvidence(x *scene, logE float64) float64 {
+	own, ok := x.pointsOf(w)
+	if !ok {
+		own = min(0, logE)
+	}
+	if slower, ok := w.slower(); ok {
+		own = stat.LogAdd(own, slower) - math.Ln2
+	}
+	if w.conc != nil && w.past == nil {
+		own -= w.conc.ruledOut()
+	}
+	if logE > 0 {
+		own = stat.LogAdd(own, logE+math.Log(-math.Expm1(-logE)))
+	}
+	return own
+}
+
+// slower is the log evidence that requests take longer than before, where
+// everything was replaced: the mean over operations and two limits. Nothing is
+// granted to starting instances, for all releases start; false without durations.
+func (w *watch) slower() (logE float64, ok bool) {
+	sum, n := math.Inf(-1), 0
+	for u := range w.shown {
+		took := w.shown[u].candidate
+		if w.past == nil || u >= len(w.svc.units) || w.svc.units[u].lat == nil || took.Total() == 0 {
+			continue
+		}
+		var before block
+		for _, b := range w.svc.units[u].lat.blocks {
+			if b.at+b.len <= w.begin {
+				before.merge(b.h)
+			}
+		}
+		for _, q := range pointQuantiles {
+			limit, all := before.quantile(q)
+			if all < minDurations {
+				continue
+			}
+			slow, _ := before.above(limit)
+			s := stat.NewShift(stat.ShiftOptions{PreX: []float64{slow}, PreN: []float64{all}, Phi: beforePhi})
+			s.Add(float64(took.Above(limit)), float64(took.Total()), usualDrift(countP90))
+			sum, n = stat.LogAdd(sum, s.LogA()), n+1
+		}
+	}
+	return sum - math.Log(float64(max(1, n))), n > 0
+}
+
+// quantile gives a block's quantile and how many durations it holds.
+func (b *block) quantile(q float64) (index int16, all float64) {
+	_, all = b.above(0)
+	seen := 0.0
+	for _, x := range b.h {
+		if seen += float64(x.n); seen >= q*all {
+			return x.index, all
+		}
+	}
+	return 0, all
+}
+
+// ruledOut is the log evidence that harm of each kind that is looked at is ruled out.
+func (c *comparison) ruledOut() float64 {
+	least := math.Inf(1)
+	for _, h := range c.harmless {
+		if h != nil {
+			least = min(least, h.logE())
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return max(0, least)
+}
