@@ -155,3 +155,14 @@ func TestTheGuiltyReleaseOfALargeGraph(t *testing.T) {
 	}
 	t.Fatal("nobody is blamed")
 }
+
+// BenchmarkRank measures one ranking of five releases of a large graph, which a
+// pipeline makes once a minute: whoever calls them within three calls is looked at.
+func BenchmarkRank(b *testing.B) {
+	d := (&graph{services: 1000, releases: 5, edges: true, begin: 40}).play(b, 60)
+	for b.Loop() {
+		if r := d.Rank(); len(r) != 1 || len(r[0].Releases) != 5 {
+			b.Fatal(r)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 	for _, w := range d.watches {
 		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
 		a.Judgements = append(a.Judgements, j)
-		turned = turned || w.turns(&j)
+		turned = w.turns(&j) || turned
 		if j.Done {
 			if j.Verdict == unship.Healthy {
 				w.teachWarmth()
@@ -48,11 +48,18 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 	d.watches = slices.DeleteFunc(d.watches, func(w *watch) bool { return w.final != nil })
 }
 
-// turns says that a release is found to be worse for the first time.
+// turns says that a release, or one of its findings, is found to be worse for the
+// first time: an incident may begin with either.
 func (w *watch) turns(j *unship.Judgement) bool {
-	worse := j.Verdict == unship.Regressed || slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed })
-	first := worse && !w.ranked
-	w.ranked = w.ranked || worse
+	worse := 0
+	switch {
+	case j.Verdict == unship.Regressed:
+		worse = 2
+	case slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed }):
+		worse = 1
+	}
+	first := worse > w.ranked
+	w.ranked = max(w.ranked, worse)
 	return first
 }
 

@@ -57,7 +57,7 @@ type watch struct {
 	final       *unship.Judgement
 	closing     string // why the watch ends before its time
 	dismissed   bool
-	ranked      bool // it was told how it stands among the others when it was found to be worse
+	ranked      int // how it was when its standing among the others was last told: see turns
 	onset       time.Time
 	why         string
 	seen        detectability

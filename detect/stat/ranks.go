@@ -9,12 +9,19 @@ import (
 // exchangeable if nothing had changed.
 //
 // Null hypothesis: all points come in a random order. Then the ranks that each
-// has among those before it are independent (Rényi 1962), and the k-th point
-// since a moment is among the k worst of the n known then with the probability
-// τ = k/n, or less where there are ties, which count as worse. A change makes the
-// odds of that θ times as large: the evidence is the product of θ/(1−τ+θτ) where
-// it is so and of 1/(1−τ+θτ) where it is not, averaged over the [DefaultGrid] of
-// θ. Each factor has an expectation of at most 1.
+// has among those before it are independent (Rényi 1962), and the share p of
+// points at least as bad as it, itself among them, is below α with a probability
+// of at most α. Half of the evidence is for points that are worse by any measure:
+// κ·p^(κ−1) has an expectation of at most 1, and their product over n points is
+// averaged over all κ in (0,1) (Vovk, Nouretdinov and Gammerman 2003),
+//
+//	∫ κⁿ·exp(L·(1−κ)) dκ = Σ_k L^k / ((n+1)⋯(n+k+1)),  L = −Σ log p.
+//
+// Half is for a change that lasts: the k-th point since a moment is among the k
+// worst of the n known then with the probability τ = k/n, or less where there are
+// ties, and a change makes the odds of that θ times as large. The factors are
+// θ/(1−τ+θτ) where it is so, 1/(1−τ+θτ) where it is not, averaged over the
+// [DefaultGrid] of θ.
 //
 // No scale and no distribution is assumed: of n points before and m after all of
 // which are worse, the evidence nears the number of ways in which m of n+m could
@@ -56,6 +63,34 @@ func (r *Ranks) Since(at int) float64 {
 	if first == len(r.at) {
 		return 0
 	}
+	return LogAdd(r.worse(first), r.lasting(first)) - math.Ln2
+}
+
+// worse is the log of the average over κ, of the points from the first-th on.
+func (r *Ranks) worse(first int) float64 {
+	const large = 1e250
+	l := 0.0
+	for _, p := range r.p[first:] {
+		l -= math.Log(p)
+	}
+	n := len(r.p) - first
+	term := 1 / float64(n+1)
+	total, shift := term, 0.0
+	for k := 1; ; k++ {
+		step := l / float64(n+k+1)
+		term *= step
+		total += term
+		switch {
+		case step < 1 && term < total*1e-16:
+			return math.Log(total) + shift
+		case total > large:
+			term, total, shift = term/large, total/large, shift+math.Log(large)
+		}
+	}
+}
+
+// lasting is the log of the average over θ, of the points from the first-th on.
+func (r *Ranks) lasting(first int) float64 {
 	sum := newSum()
 	for _, logTheta := range rankGrid {
 		theta, log, product := math.Exp(logTheta), 0.0, 1.0
