@@ -58,6 +58,7 @@ type liveState struct {
 	trouble   string // why nothing is judged at present
 	losses    unship.Losses
 	audit     unship.Audit
+	ranking   []unship.Ranking
 }
 
 // message is a word from outside: an outcome, or a person's answer that wants a reply.
@@ -275,7 +276,7 @@ func (l *live) commit(ctx context.Context, r pipeline.Result, m message) error {
 // effect carries out what has been made durable.
 func (l *live) effect(r pipeline.Result) {
 	old := *l.state.Load()
-	old.watermark, old.outage, old.trouble, old.audit = l.pipe.At(), r.Outage, "", r.Audit
+	old.watermark, old.outage, old.trouble, old.audit, old.ranking = l.pipe.At(), r.Outage, "", r.Audit, r.Ranking
 	l.state.Store(&old)
 	for _, i := range r.Incidents {
 		l.tellOf(i)

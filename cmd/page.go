@@ -110,7 +110,7 @@ func (l *live) status(ports listeners) dashboards.Status {
 	s, n := l.state.Load(), l.agg.Stats()
 	return dashboards.Status{
 		Version: Version(), Mode: l.config.mode, StartedAt: l.started, Watermark: s.watermark,
-		Outage: s.outage, NotReady: s.trouble, Losses: s.losses, Audit: s.audit, Warnings: l.warnings(),
+		Outage: s.outage, NotReady: s.trouble, Losses: s.losses, Audit: s.audit, Ranking: s.ranking, Warnings: l.warnings(),
 		Receivers: []dashboards.Receiver{{Protocol: "OTLP/gRPC", Address: ports.grpc.Addr().String()}, {Protocol: "OTLP/HTTP", Address: ports.otlpHTTP.Addr().String()}},
 		Counters: []dashboards.Counter{
 			{Name: "spans", Value: n.Spans, Help: "spans accepted since the start"},

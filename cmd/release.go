@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"unship.dev"
+	"unship.dev/decide/report"
 )
 
 func (p *Program) release() *cobra.Command {
@@ -22,7 +23,7 @@ func (p *Program) release() *cobra.Command {
 		RunE:  group,
 	}
 	c.flags(p, cmd)
-	cmd.AddCommand(p.releaseAnnounce(c), p.releaseList(c), p.releaseShow(c), p.releaseGate(c))
+	cmd.AddCommand(p.releaseAnnounce(c), p.releaseList(c), p.releaseShow(c), p.releaseRank(c), p.releaseGate(c))
 	return cmd
 }
 
@@ -127,6 +128,35 @@ func (p *Program) releaseShow(c *client) *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func (p *Program) releaseRank(c *client) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "rank",
+		Short: "Rank the releases under watch: the most suspect first, sure or not",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			var got struct {
+				Ranking []unship.Ranking `json:"ranking"`
+			}
+			if err := c.call(cmd.Context(), http.MethodGet, "/api/v1/status", nil, nil, &got); err != nil {
+				return err
+			}
+			if output == "json" {
+				return jsonLines(p.Out, got.Ranking)
+			}
+			for _, r := range got.Ranking {
+				fmt.Fprintln(p.Out, report.RankingText(r))
+			}
+			return nil
+		},
+	}
 	outputFlag(cmd, &output)
 	return cmd
 }

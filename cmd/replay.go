@@ -34,7 +34,8 @@ Actions are planned, never applied. Without -c the policy is auto.
 
 With -o json, standard output holds one unship.incident/v1 line for every
 incident, ordered by detected_at, then one unship.release/v1 line for every
-release seen. Exit status: 0, or 4 when a line could not be read.`,
+release seen, then one unship.ranking/v1 line for every environment with
+releases under watch at the end. Exit status: 0, or 4 when a line could not be read.`,
 		Example: "  unship replay recording/\n  unship replay -o json traces.jsonl.zst logs.jsonl.gz | jq .decision",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -216,6 +217,9 @@ func (r *replay) print(output string) error {
 		}
 		for _, rel := range reports {
 			fmt.Fprintln(out, report.ReleaseText(rel))
+		}
+		for _, x := range rankings {
+			fmt.Fprintln(out, report.RankingText(x))
 		}
 	}
 	r.summary(len(incidents), len(reports))

@@ -84,7 +84,9 @@ type Status struct {
 	Counters  []Counter     `json:"counters,omitempty"`
 	Losses    unship.Losses `json:"losses,omitzero"`
 	Audit     unship.Audit  `json:"audit,omitzero"`
-	Warnings  []string      `json:"warnings,omitempty"` // what people should know, in sentences
+	// Ranking orders the releases under watch by how suspect they are, by environment.
+	Ranking  []unship.Ranking `json:"ranking,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"` // what people should know, in sentences
 }
 
 // Receiver is one address that takes telemetry.

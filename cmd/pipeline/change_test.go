@@ -66,3 +66,29 @@ func TestAnAnnouncedFlagIsReported(t *testing.T) {
 		}
 	}
 }
+
+// Which release is the most suspect is told while nothing is sure, and stands in the incident once something is.
+func TestReleasesAreRanked(t *testing.T) {
+	p, err := pipeline.New(pipeline.Options{Window: 5 * time.Second, Policies: rules.Set{rules.Default(unship.ModeObserve)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last []unship.Ranking
+	for w := range flipped + 20 {
+		k := tick(w)
+		if w == flipped {
+			for _, name := range []string{"ledger", "search"} {
+				a := unship.Announcement{ID: name, At: k.Start, Change: unship.Change{Kind: unship.ChangeFlag, Name: "new-" + name, Value: "on", Was: "off"}}
+				a.Name = name
+				k.Announcements = append(k.Announcements, a)
+			}
+		}
+		last = p.Tick(k).Ranking
+	}
+	if len(last) != 1 || len(last[0].Releases) != 2 || last[0].Releases[0].Service != "ledger" || last[0].Schema != unship.RankingSchema {
+		t.Errorf("%+v; want two, the ledger's first", last)
+	}
+	if r := p.Incidents()[0].Ranking; len(r) != 2 || r[0].Service != "ledger" || r[0].Share < .9 {
+		t.Errorf("%+v in the incident", r)
+	}
+}

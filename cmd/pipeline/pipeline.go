@@ -34,6 +34,8 @@ type Pipeline struct {
 	end      time.Time // its End
 	outage   string
 	audit    unship.Audit
+	ranking  []unship.Ranking // as of rankedAt
+	rankedAt time.Time
 	about    map[string]unship.ReleaseID // the release that an incident is about
 }
 
@@ -61,7 +63,11 @@ type Result struct {
 	Reports   []unship.ReleaseReport // those that changed
 	Outage    string
 	Audit     unship.Audit
+	Ranking   []unship.Ranking // at most rankEvery old
 }
+
+// rankEvery is how much event time lies between two rankings.
+const rankEvery = time.Minute
 
 // Tick takes one tick through the pipeline.
 func (p *Pipeline) Tick(t unship.Tick) Result {
@@ -69,6 +75,9 @@ func (p *Pipeline) Tick(t unship.Tick) Result {
 	p.at, p.end = t.Closed, t.End
 	assessment := p.detector.Observe(t, t.Releases, p.policies)
 	p.outage, p.audit = assessment.Outage, assessment.Audit
+	if p.at.Sub(p.rankedAt) >= rankEvery {
+		p.ranking, p.rankedAt = p.detector.Rank(), p.at
+	}
 	r := p.step(decide.Input{At: p.at, Releases: t.Releases, Assessment: &assessment, Tick: &t})
 	r.Tick = &t
 	return r
@@ -86,7 +95,7 @@ func (p *Pipeline) Hear(outcomes []unship.Outcome, answers []unship.Answer) Resu
 }
 
 func (p *Pipeline) step(in decide.Input) Result {
-	r := Result{Decisions: p.engine.Step(in), Incidents: p.engine.Changed(), Reports: p.engine.ChangedReports(), Outage: p.outage, Audit: p.audit}
+	r := Result{Decisions: p.engine.Step(in), Incidents: p.engine.Changed(), Reports: p.engine.ChangedReports(), Outage: p.outage, Audit: p.audit, Ranking: p.ranking}
 	for _, d := range r.Decisions {
 		p.obey(d)
 	}

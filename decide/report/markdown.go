@@ -39,6 +39,7 @@ func Markdown(in unship.Incident) string {
 	p.examples(in)
 	p.suspects(in)
 	p.ruledOut(in)
+	p.ranked(in)
 	p.decision(in.Decision)
 	p.plan(in)
 	p.timeline(in.Timeline)
@@ -167,6 +168,17 @@ func (p *page) suspects(in unship.Incident) {
 		if h.Cause != unship.CauseRelease && h.Probability >= leastPossible {
 			p.write("- %s, %s", otherwise(h), words.Percent(h.Probability))
 		}
+	}
+}
+
+// ranked lists all releases that were watched, where there were several.
+func (p *page) ranked(in unship.Incident) {
+	if len(in.Ranking) < 2 {
+		return
+	}
+	p.section("Releases under watch")
+	for _, x := range in.Ranking {
+		p.write("- %s, %s: %s", text(unship.Service{Namespace: x.Namespace, Name: x.Service}.String()+" "+x.Version), words.Percent(x.Share), text(x.Why))
 	}
 }
 

@@ -204,3 +204,25 @@ func TestNothingFromOutsideBreaksOut(t *testing.T) {
 		}
 	})
 }
+
+func TestRankingIsShown(t *testing.T) {
+	standings := []unship.Standing{
+		{Namespace: "shop", Service: "ledger", Version: "1.1.0", Share: .9, Why: "its instances alone fail"},
+		{Service: "cart", Version: "2.1.0", Share: .1, Unseen: true, Why: "it was announced, and nothing of it was seen since\x1b[2J"},
+	}
+	got := report.RankingText(unship.Ranking{Environment: "production", Releases: standings})
+	want := "production: if one of these releases is the cause, then\n" +
+		"  90 %      shop/ledger 1.1.0: its instances alone fail\n" +
+		"  10 %      cart 2.1.0: it was announced, and nothing of it was seen since"
+	if !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") {
+		t.Errorf("%q; want it to begin with %q", got, want)
+	}
+	in := resolved()
+	if strings.Contains(report.Markdown(in), "Releases under watch") {
+		t.Error("a ranking of nothing is shown")
+	}
+	in.Ranking = standings
+	if md := report.Markdown(in); !strings.Contains(md, "## Releases under watch\n\n- shop/ledger 1.1.0, 90 %: its instances alone fail\n- cart 2.1.0, 10 %") {
+		t.Error(md)
+	}
+}

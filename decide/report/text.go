@@ -67,6 +67,16 @@ func ReleaseText(r unship.ReleaseReport) string {
 	return s.b.String()
 }
 
+// RankingText is a short form of a ranking for terminals.
+func RankingText(r unship.Ranking) string {
+	var s sheet
+	s.b.WriteString(plain(r.Environment+": if one of these releases is the cause, then") + "\n")
+	for _, x := range r.Releases {
+		s.line(words.Percent(x.Share), "%s %s: %s", unship.Service{Namespace: x.Namespace, Name: x.Service}, x.Version, x.Why)
+	}
+	return s.b.String()
+}
+
 func announced(r unship.ReleaseReport) string {
 	if r.Announced {
 		return ", announced"
