@@ -27,6 +27,7 @@ import (
 type Replay struct {
 	Incidents []unship.Incident
 	Releases  []unship.ReleaseReport
+	Rankings  []unship.Ranking // at the end
 	Exit      int
 	Problem   string        // why it ended so; empty when all went well
 	CPU       time.Duration // that it took
@@ -70,8 +71,14 @@ func (r *Replay) add(line []byte) error {
 			return err
 		}
 		r.Releases = append(r.Releases, x)
+	case unship.RankingSchema:
+		var x unship.Ranking
+		if err := json.Unmarshal(line, &x); err != nil {
+			return err
+		}
+		r.Rankings = append(r.Rankings, x)
 	default:
-		return fmt.Errorf("schema %q is neither %s nor %s", head.Schema, unship.IncidentSchema, unship.ReleaseSchema)
+		return fmt.Errorf("schema %q is none of %s, %s, %s", head.Schema, unship.IncidentSchema, unship.ReleaseSchema, unship.RankingSchema)
 	}
 	return nil
 }
@@ -88,6 +95,7 @@ type Result struct {
 	Found bool     `json:"found"`           // the guilty release was rolled back
 	Asked bool     `json:"asked"`           // not found, but a person was asked about it
 	Rank  int      `json:"rank"`            // of the guilty release among the suspects, from 1; 0: not named
+	Stand int      `json:"stand"`           // … in the ranking at the end, of those that share a place the last; 0: not in it
 	Delay float64  `json:"delay,omitempty"` // seconds from exposure to the decision to roll back, if found
 	Bound float64  `json:"bound,omitempty"` // the least that any test could need, in seconds, where the label tells
 	Wrong []string `json:"wrong,omitempty"` // rollbacks of innocent releases, or before the fault began
@@ -134,6 +142,9 @@ func Judge(group string, t truth.Truth, r Replay) Result {
 	}
 	if !t.Control() {
 		out.Rank = rank(t, incidents)
+		if out.Stand = stand(t, r.Rankings); out.Stand == 0 {
+			out.Stand = out.Rank // its watch is over
+		}
 		out.Judged, out.Why = judged(t, r.Releases)
 	}
 	return out
@@ -168,6 +179,26 @@ func rank(t truth.Truth, incidents []unship.Incident) int {
 		return cmp.Or(loudness(a)-loudness(b), a.DetectedAt.Compare(b.DetectedAt))
 	})
 	return 1 + slices.IndexFunc(loudest.Suspects, func(s unship.Suspect) bool { return guilty(t, s) })
+}
+
+// stand is the place of the guilty release in the ranking of its environment. Of
+// releases that are given the same, nobody knows which one is first.
+func stand(t truth.Truth, rankings []unship.Ranking) int {
+	for _, r := range rankings {
+		for _, own := range r.Releases {
+			if !guilty(t, unship.Suspect{Namespace: own.Namespace, Service: own.Service, Version: own.Version}) {
+				continue
+			}
+			n := 0
+			for _, x := range r.Releases {
+				if x.Share >= own.Share*(1-1e-9) {
+					n++
+				}
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func loudness(i unship.Incident) int {

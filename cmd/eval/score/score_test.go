@@ -161,6 +161,43 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Nothing was blamed, yet the ranking tells; of those that share a place none is the first.
+func TestStandingOfTheGuiltyRelease(t *testing.T) {
+	ranking := func(shares ...string) score.Replay {
+		var lines []string
+		for _, x := range shares {
+			service, share, _ := strings.Cut(x, " ")
+			lines = append(lines, `{"namespace":"shop","service":"`+service+`","version":"1.1.0","share":`+share+`}`)
+		}
+		r, err := score.Parse(strings.NewReader(`{"schema":"unship.ranking/v1","environment":"production","releases":[` + strings.Join(lines, ",") + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		shares []string
+		want   int
+	}{
+		{[]string{"ledger .7", "cart .2", "search .1"}, 1},
+		{[]string{"cart .5", "ledger .3", "search .2"}, 2},
+		{[]string{"ledger .4", "cart .4", "search .2"}, 2},
+		{[]string{"cart 1"}, 0},
+	} {
+		for k, x := range c.shares {
+			c.shares[k] = strings.Replace(x, " .", " 0.", 1)
+		}
+		if r := score.Judge("g", faulty(), ranking(c.shares...)); r.Stand != c.want || r.Rank != 0 || r.Found {
+			t.Errorf("%v: %+v; want place %d", c.shares, r, c.want)
+		}
+	}
+	blamed := ranking("cart 1")
+	blamed.Incidents = []unship.Incident{incident(unship.DecideRollback, time.Minute, "ledger@1.1.0")}
+	if r := score.Judge("g", faulty(), blamed); r.Stand != 1 {
+		t.Errorf("its watch is over, its incident names it first: %+v", r)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"schema":"unship.incident/v1","suspects":[{"service":"a"}]}`))
 	f.Add([]byte("{}\n\x00"))
@@ -173,15 +210,15 @@ func FuzzParse(f *testing.F) {
 
 func TestSummarize(t *testing.T) {
 	s := score.Summarize("g", []score.Result{
-		{Found: true, Rank: 1, Delay: 30, Bound: 10, Gross: true},
-		{Found: true, Rank: 2, Delay: 80, Bound: 20, Gross: true},
-		{Asked: true, Rank: 4},
+		{Found: true, Rank: 1, Stand: 1, Delay: 30, Bound: 10, Gross: true},
+		{Found: true, Rank: 2, Stand: 2, Delay: 80, Bound: 20, Gross: true},
+		{Asked: true, Stand: 4},
 		{},
 		{Control: true, Wrong: []string{"a", "b"}},
 		{Control: true, Problem: "crashed"},
 	})
 	want := score.Summary{
-		Group: "g", Cases: 6, Faulty: 4, Found: 2, Asked: 1, Missed: 1, Top1: 1, Top3: 2,
+		Group: "g", Cases: 6, Faulty: 4, Found: 2, Asked: 1, Missed: 1, Named: 1, Top1: 1, Top3: 2,
 		Avg5: (1 + .8 + .4) / 4, Wrong: 2, WrongIn: 1, Late: 1, Failed: 1, Median: 55, Max: 80, Bound: 15,
 	}
 	if diff := cmp.Diff(want, s, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })); diff != "" {

@@ -19,9 +19,10 @@ type Summary struct {
 	Found     int     `json:"found"`
 	Asked     int     `json:"asked"`
 	Missed    int     `json:"missed"`
-	Top1      int     `json:"top1"`
+	Named     int     `json:"named"` // first of the suspects of an incident
+	Top1      int     `json:"top1"`  // first in the ranking at the end, acted on or not
 	Top3      int     `json:"top3"`
-	Avg5      float64 `json:"avg5"`         // mean of the shares named among the first 1 to 5
+	Avg5      float64 `json:"avg5"`         // mean of the shares that are among the first 1 to 5
 	Wrong     int     `json:"wrong"`        // wrong rollbacks
 	WrongIn   int     `json:"wrong_in"`     // recordings with one
 	Idle      int     `json:"idle"`         // needless questions
@@ -76,10 +77,11 @@ func (s *Summary) add(r Result) {
 	s.Asked += count(r.Asked)
 	s.Missed += count(!r.Found && !r.Asked)
 	s.Late += count(r.Late())
-	s.Top1 += count(r.Rank == 1)
-	s.Top3 += count(1 <= r.Rank && r.Rank <= 3)
-	if r.Rank > 0 {
-		s.Avg5 += max(0, float64(6-r.Rank)) / 5
+	s.Named += count(r.Rank == 1)
+	s.Top1 += count(r.Stand == 1)
+	s.Top3 += count(1 <= r.Stand && r.Stand <= 3)
+	if r.Stand > 0 {
+		s.Avg5 += max(0, float64(6-r.Stand)) / 5
 	}
 }
 
@@ -126,11 +128,11 @@ func Groups(results []Result) []Summary {
 func Table(w io.Writer, title string, results []Result) error {
 	fmt.Fprintf(w, "%s\n", title)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "group\tcases\tfaulty\tfound\tasked\tmissed\ttop-1\ttop-3\tavg@5\twrong\tneedless asks\tdelay median\tmax\tbound\tlate\tfailed\tCPU\t")
+	fmt.Fprintln(t, "group\tcases\tfaulty\tfound\tasked\tmissed\tnamed\ttop-1\ttop-3\tavg@5\twrong\tneedless asks\tdelay median\tmax\tbound\tlate\tfailed\tCPU\t")
 	for _, s := range Groups(results) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%.1fs\t\n",
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%.1fs\t\n",
 			s.Group, s.Cases, s.Faulty,
-			s.of(s.Found), s.of(s.Asked), s.of(s.Missed), s.of(s.Top1), s.of(s.Top3), s.ratio(),
+			s.of(s.Found), s.of(s.Asked), s.of(s.Missed), s.of(s.Named), s.of(s.Top1), s.of(s.Top3), s.ratio(),
 			s.Wrong, s.Idle, seconds(s.Median, s.Found > 0), seconds(s.Max, s.Found > 0), seconds(s.Bound, s.Bound > 0),
 			s.Late, s.Failed, s.CPU)
 	}
@@ -184,7 +186,7 @@ func (r Result) Words() string {
 		}
 	}
 	if !r.Control && r.Rank != 1 {
-		say("rank %d", r.Rank)
+		say("rank %d", r.Stand)
 	}
 	if len(r.Wrong) > 0 {
 		say("WRONG rollback of %s", strings.Join(r.Wrong, ", "))
