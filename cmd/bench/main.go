@@ -37,6 +37,8 @@ func run(ctx context.Context) error {
 	var o options
 	var ways string
 	alone := flag.String("ingest", "", "serve as the ingest server on these two addresses, gRPC,HTTP, and nothing else")
+	profiled := flag.String("profiled", "", "run unship with the arguments that follow, write its CPU profile to this file, and nothing else")
+	folder := flag.String("profiles", "", "write CPU profiles of serve, one for each way, into this folder, and measure nothing")
 	flag.StringVar(&o.unship, "unship", "bin/unship", "the unship binary")
 	flag.StringVar(&o.collector, "collector", "", "the Collector of ./cmd/bench/collector, built; empty: without it")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each server and way; the table shows their medians")
@@ -51,6 +53,9 @@ func run(ctx context.Context) error {
 		}
 		return serveIngest(ctx, grpc, http)
 	}
+	if *profiled != "" {
+		return serveProfiled(*profiled, flag.Args())
+	}
 	for _, text := range strings.Split(ways, ",") {
 		w, err := parseWay(text)
 		if err != nil {
@@ -60,6 +65,9 @@ func run(ctx context.Context) error {
 	}
 	if o.runs < 1 || o.spans < 1 || o.rate < 1 {
 		return errors.New("-runs, -spans and -rate want 1 or more")
+	}
+	if *folder != "" {
+		return o.profiles(ctx, *folder)
 	}
 	return o.table(ctx, os.Stdout)
 }

@@ -45,9 +45,13 @@ func collectorServer(binary string) server {
 
 func unshipServer(binary string) server {
 	return server{"unship serve", func(dir, grpc, http string) (*exec.Cmd, error) {
-		return exec.Command(binary, "serve", "--state", filepath.Join(dir, "state"), "--log-level", "warn",
-			"--listen-http", "127.0.0.1:0", "--listen-otlp-grpc", grpc, "--listen-otlp-http", http), nil
+		return exec.Command(binary, serveArgs(dir, grpc, http)...), nil
 	}}
+}
+
+func serveArgs(dir, grpc, http string) []string {
+	return []string{"serve", "--state", filepath.Join(dir, "state"), "--log-level", "warn",
+		"--listen-http", "127.0.0.1:0", "--listen-otlp-grpc", grpc, "--listen-otlp-http", http}
 }
 
 func ingestServer() server {
@@ -122,8 +126,10 @@ func (p *process) listens(ctx context.Context) error {
 }
 
 func (p *process) stop() error {
-	err := p.cmd.Process.Signal(syscall.SIGKILL)
-	_ = p.cmd.Wait() // it was killed
+	err := p.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(30*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	_ = p.cmd.Wait() // how it ends is its own affair
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
