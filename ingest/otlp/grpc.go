@@ -18,6 +18,10 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
+// streamWorkers is how many requests are served by goroutines that stay. A new one grows
+// its stack several times until a request is decoded. Further requests have one each.
+const streamWorkers = 32
+
 // newGRPC makes the gRPC server. Exporters keep one connection open for days and
 // ping it: pings are allowed from every 10 s on, and without a request at work.
 func (s *Server) newGRPC() *grpc.Server {
@@ -34,6 +38,7 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.InitialWindowSize(1 << 20),
 		grpc.InitialConnWindowSize(4 << 20),
 		grpc.ReadBufferSize(128 << 10),
+		grpc.NumStreamWorkers(streamWorkers),
 	}
 	if s.opt.TLS != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.opt.TLS)))
