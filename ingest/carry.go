@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -52,52 +53,62 @@ func (j *joiner) carryOver(s *shard) {
 	s.carried = next
 }
 
-// calls are the client and producer spans of one closed window.
-type calls struct {
-	window int64
-	list   []call
-	slots  []uint32 // 1 + index in list, by hash; 0: free
-}
-
+// call is a client or producer span of the window at work.
 type call struct {
 	trace    [2]uint64
 	id       uint64
 	resource uint32
 }
 
+// calls tell who made the calls of one closed window: of each a hash of its ids and the
+// resource, 13 bytes. They are most of what closed windows leave behind. The hash has
+// 64 bits and keys of this process: of a billion pairs of calls none is mistaken.
+type calls struct {
+	window    int64
+	hashes    []uint64 // by their first bits, in the order in which the calls came
+	resources []uint32 // of the same calls
+	begins    []uint32 // of the calls with the same first bits, and the end of all
+	shift     int      // leaves the first bits
+}
+
 func hashCall(trace [2]uint64, id uint64) uint64 {
-	return hashTrace([2]uint64{trace[0] ^ id, trace[1]})
+	hi, lo := bits.Mul64(hashTrace(trace)^callKey, id^traceKeys[1])
+	return hi ^ lo
 }
 
-// index makes the calls ready to be found.
-func (c *calls) index() {
-	size := 16
-	for size < 2*len(c.list) {
-		size *= 2
+// indexed makes the calls of a window ready to be found.
+func indexed(window int64, list []call) calls {
+	const together = 4 // calls with the same first bits, in the mean
+	n := bits.Len(uint(len(list) / together))
+	c := calls{
+		window: window, hashes: make([]uint64, len(list)), resources: make([]uint32, len(list)),
+		begins: make([]uint32, 1<<n+1), shift: 64 - n,
 	}
-	c.slots = make([]uint32, size)
-	for i := range c.list {
-		x := &c.list[i]
-		if at := c.slot(x.trace, x.id); c.slots[at] == 0 { // of several with one id the first of its trace counts
-			c.slots[at] = uint32(i) + 1
-		}
+	for i := range list {
+		c.begins[hashCall(list[i].trace, list[i].id)>>c.shift]++
 	}
+	sum := uint32(0)
+	for k, n := range c.begins {
+		sum += n
+		c.begins[k] = sum
+	}
+	for i := len(list) - 1; i >= 0; i-- { // from their ends down: then they are where each begins
+		h := hashCall(list[i].trace, list[i].id)
+		c.begins[h>>c.shift]--
+		at := c.begins[h>>c.shift]
+		c.hashes[at], c.resources[at] = h, list[i].resource
+	}
+	return c
 }
 
-// slot gives the place of a call: where it is, or where it would be.
-func (c *calls) slot(trace [2]uint64, id uint64) int {
-	mask := len(c.slots) - 1
-	for at := int(hashCall(trace, id)) & mask; ; at = (at + 1) & mask {
-		if k := c.slots[at]; k == 0 || c.list[k-1].id == id && c.list[k-1].trace == trace {
-			return at
-		}
-	}
-}
-
-// find gives the resource that made a call.
+// find gives the resource that made a call; of several with one id the first of its trace.
 func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
-	if k := c.slots[c.slot(trace, id)]; k != 0 {
-		return c.list[k-1].resource, true
+	h := hashCall(trace, id)
+	k := h >> c.shift
+	for at := c.begins[k]; at < c.begins[k+1]; at++ {
+		if c.hashes[at] == h {
+			return c.resources[at], true
+		}
 	}
 	return 0, false
 }
@@ -106,18 +117,16 @@ func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
 // windows go, the oldest first.
 func (j *joiner) remember(s *shard) {
 	kept := make([]calls, 0, joinWindows)
-	room := maxRecent - len(j.now.list)
+	room := maxRecent - len(j.made)
 	for i := len(s.recent) - 1; i >= 0 && room >= 0; i-- {
 		c := s.recent[i]
-		if room -= len(c.list); room >= 0 && c.window > j.window-joinWindows {
+		if room -= len(c.hashes); room >= 0 && c.window > j.window-joinWindows {
 			kept = append(kept, c)
 		}
 	}
 	slices.Reverse(kept)
-	if n := len(j.now.list); n > 0 && n <= maxRecent {
-		c := calls{window: j.window, list: slices.Clone(j.now.list)}
-		c.index()
-		kept = append(kept, c)
+	if n := len(j.made); n > 0 && n <= maxRecent {
+		kept = append(kept, indexed(j.window, j.made))
 	}
 	s.recent = kept
 }

@@ -16,7 +16,10 @@ type groups struct {
 }
 
 // Traces are hashed with keys of this process, so that no sender can choose ids that collide.
-var traceKeys = [2]uint64{maphash.String(nameSeed, "high"), maphash.String(nameSeed, "low")}
+var (
+	traceKeys = [2]uint64{maphash.String(nameSeed, "high"), maphash.String(nameSeed, "low")}
+	callKey   = maphash.String(nameSeed, "call")
+)
 
 func hashTrace(trace [2]uint64) uint64 {
 	hi, lo := bits.Mul64(trace[0]^traceKeys[0], trace[1]^traceKeys[1])

@@ -40,8 +40,7 @@ type joiner struct {
 	// Of the shard at work.
 	p      *pane
 	recent []calls
-	now    calls // of this window, in the room of made
-	made   []call
+	made   []call // in this window
 	carry  []*record
 
 	groups groups
@@ -79,7 +78,7 @@ func (j *joiner) begin(window, length int64, list []*resource, keys []string) {
 
 // join closes the window of a shard and sums it up.
 func (j *joiner) join(s *shard, p *pane) {
-	j.p, j.recent, j.now, j.carry = p, s.recent, calls{window: j.window, list: j.made[:0]}, j.carry[:0]
+	j.p, j.recent, j.made, j.carry = p, s.recent, j.made[:0], j.carry[:0]
 	j.sums.begin(p)
 	j.absorb(&s.carried)
 	j.groups.fill(&p.spans)
@@ -89,8 +88,7 @@ func (j *joiner) join(s *shard, p *pane) {
 	clear(j.group[:cap(j.group)])
 	clear(j.carry)
 	p.spans.release()
-	j.made = j.now.list
-	j.p, j.recent, j.now = nil, nil, calls{}
+	j.p, j.recent = nil, nil
 }
 
 // absorb adds the spans that waited. Their names get numbers of this window.
@@ -256,7 +254,7 @@ func (j *joiner) sortIn(p position) {
 	if j.current(r) {
 		j.heard[r.resource] = true
 		if r.kind.isCall() {
-			j.now.list = append(j.now.list, call{r.trace, r.id, r.resource})
+			j.made = append(j.made, call{r.trace, r.id, r.resource})
 		}
 	}
 	if up.owner == none {
