@@ -32,8 +32,8 @@ type windowKey struct {
 // window is one instance's window while it is built.
 type window struct {
 	node, build string
-	operations  map[string]*unship.Operation
-	roots       map[string]*unship.Operation // of traces that began inside the process
+	operations  []unship.Operation // sorted by name, one each
+	roots       []unship.Operation // the same of traces that began inside the process
 	logs        map[lineKey]*unship.LogCount
 	exceptions  []exception
 	readings    []reading
@@ -49,11 +49,7 @@ func (b *builder) window(r *resource) *window {
 func (b *builder) windowOf(key windowKey) *window {
 	w := b.windows[key]
 	if w == nil {
-		w = &window{
-			operations: map[string]*unship.Operation{},
-			roots:      map[string]*unship.Operation{},
-			logs:       map[lineKey]*unship.LogCount{},
-		}
+		w = &window{logs: map[lineKey]*unship.LogCount{}}
 		b.windows[key] = w
 	}
 	return w
@@ -66,34 +62,85 @@ type goal struct {
 	service *service
 }
 
+// goal gives the goal of a resource that was heard.
 func (b *builder) goal(r *resource) *goal {
-	if int(r.number) >= len(b.goals) {
-		b.goals = append(b.goals, make([]goal, int(r.number)+1-len(b.goals))...)
-	}
 	p := &b.goals[r.number]
 	if p.window == nil {
-		*p = goal{b.window(r), b.lessonsOf(r.release.Service), b.a.service(r.release.Service)}
+		p.window = b.window(r)
 	}
 	return p
 }
 
-// addSums puts in what a joiner counted.
-func (b *builder) addSums(j *joiner) {
-	b.doubles += j.doubles
-	for number, heard := range j.heard {
-		if heard {
-			b.window(j.resources[number])
+// addSums puts in what the joiners counted, and leaves them empty.
+func (b *builder) addSums(joiners []*joiner, resources []*resource, keys []string) {
+	all := &joiners[0].sums
+	b.goals = make([]goal, len(resources))
+	for i, j := range joiners {
+		b.doubles += j.doubles
+		for number, heard := range j.heard {
+			if heard {
+				b.goal(resources[number])
+			}
+		}
+		if i > 0 {
+			all.absorb(&j.sums)
 		}
 	}
-	for key, s := range j.sums.index {
-		r := j.resources[key.resource]
-		p := b.goal(r)
-		f, into := finisher{joiner: j, service: p.service, lesson: &p.lessons.operations}, p.window.operations
-		if key.root {
-			f.lesson, into = &p.lessons.roots, p.window.roots
+	f := &finisher{sums: all, resources: resources, keys: keys}
+	for rest := all.ordered(); len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].resource == rest[0].resource {
+			n++
 		}
-		addOperation(into, f.finish(j.sums.names.list0(key.name), s, r))
+		b.addOperations(f, resources[rest[0].resource], rest[:n])
+		rest = rest[n:]
 	}
+	all.reset()
+}
+
+// addOperations puts in what one resource did, ordered by name.
+func (b *builder) addOperations(f *finisher, r *resource, list []placed) {
+	p := b.goal(r)
+	if p.service == nil {
+		p.lessons, p.service = b.lessonsOf(r.release.Service), b.a.service(r.release.Service)
+	}
+	roots := 0
+	for _, x := range list {
+		roots += int(x.rank & 1)
+	}
+	room := make([]unship.Operation, len(list))
+	operations, inside := room[:0:len(list)-roots], room[len(list)-roots:][:0]
+	f.service = p.service
+	for _, x := range list {
+		into := &operations
+		if f.lesson = &p.lessons.operations; x.rank&1 == 1 {
+			f.lesson, into = &p.lessons.roots, &inside
+		}
+		*into = append(*into, unship.Operation{})
+		f.finish(&(*into)[len(*into)-1], f.sums.at(x.place), r)
+	}
+	p.window.operations = mergedOperations(p.window.operations, operations)
+	p.window.roots = mergedOperations(p.window.roots, inside)
+}
+
+// mergedOperations adds operations to others, which are sorted by name.
+func mergedOperations(list, more []unship.Operation) []unship.Operation {
+	if len(list) == 0 {
+		return more
+	}
+	for _, op := range more {
+		list = addOperation(list, op)
+	}
+	return list
+}
+
+func addOperation(list []unship.Operation, op unship.Operation) []unship.Operation {
+	k, found := slices.BinarySearchFunc(list, op.Name, func(x unship.Operation, name string) int { return strings.Compare(x.Name, name) })
+	if !found {
+		return slices.Insert(list, k, op)
+	}
+	list[k].Merge(op)
+	return list
 }
 
 // addPane puts in what a shard held beside spans.
@@ -158,14 +205,6 @@ func (b *builder) giveUp(p *pane, resources []*resource, keys []string) {
 	}
 }
 
-func addOperation(m map[string]*unship.Operation, op unship.Operation) {
-	if have := m[op.Name]; have != nil {
-		have.Merge(op)
-		return
-	}
-	m[op.Name] = &op
-}
-
 func (b *builder) build() []unship.Window {
 	b.measure()
 	for _, list := range b.lent {
@@ -183,7 +222,7 @@ func (b *builder) build() []unship.Window {
 			Instance:   unship.Instance{ID: key.instance, Node: w.node},
 			Start:      b.start,
 			Length:     b.a.opt.Window,
-			Operations: sortedOperations(w.operations),
+			Operations: w.boundedOperations(),
 			Logs:       w.sortedLogs(),
 			Exceptions: w.sortedExceptions(),
 			Metrics:    b.sortedMetrics(w),
@@ -223,19 +262,26 @@ func (s *service) serves(index int64) bool {
 // admit bounds the operations of each service. Those that have a place keep it;
 // free places go to the busiest newcomers. The others are counted together.
 func (b *builder) admit() {
-	requests := map[unship.Service]map[string]uint64{}
+	newcomers := map[unship.Service]map[string]uint64{} // with their requests
 	for key, w := range b.windows {
-		m := requests[key.release.Service]
-		if m == nil {
-			m = map[string]uint64{}
-			requests[key.release.Service] = m
-		}
-		for name, op := range w.operations {
-			m[name] += op.Requests
+		s, m := b.a.service(key.release.Service), newcomers[key.release.Service]
+		for i := range w.operations {
+			op := &w.operations[i]
+			if last, placed := s.operations[op.Name]; placed {
+				if last != b.index {
+					s.operations[op.Name] = b.index
+				}
+				continue
+			}
+			if m == nil {
+				m = map[string]uint64{}
+				newcomers[key.release.Service] = m
+			}
+			m[op.Name] += op.Requests
 		}
 	}
 	full := map[unship.Service]bool{}
-	for id, m := range requests {
+	for id, m := range newcomers {
 		beyond := b.a.service(id).admit(m, b.index, b.a.opt.MaxOperations)
 		b.overflow += beyond
 		full[id] = beyond > 0
@@ -267,8 +313,8 @@ func (b *builder) slice() {
 	}
 	for key, w := range b.windows {
 		s := b.a.service(key.release.Service)
-		for _, op := range w.operations {
-			op.Slices = s.boundSlices(op.Slices)
+		for i := range w.operations {
+			w.operations[i].Slices = s.boundSlices(w.operations[i].Slices)
 		}
 	}
 	for id := range b.lessons {
@@ -276,16 +322,9 @@ func (b *builder) slice() {
 	}
 }
 
-// admit gives places to operations and says how many got none.
+// admit gives places to operations that have none and says how many got none.
 func (s *service) admit(requests map[string]uint64, index int64, limit int) (beyond uint64) {
-	var newcomers []string
-	for name := range requests {
-		if _, ok := s.operations[name]; ok {
-			s.operations[name] = index
-		} else {
-			newcomers = append(newcomers, name)
-		}
-	}
+	newcomers := slices.Collect(maps.Keys(requests))
 	if len(s.operations)+len(newcomers) > limit {
 		maps.DeleteFunc(s.operations, func(_ string, last int64) bool { return last < index-forgetWindows })
 	}
@@ -302,25 +341,23 @@ func (s *service) admit(requests map[string]uint64, index int64, limit int) (bey
 // overflow merges the operations without a place. Merging is exact, so that the
 // order in which it is done does not matter.
 func (w *window) overflow(s *service) {
-	kept := map[string]*unship.Operation{}
-	for name, op := range w.operations {
-		if _, ok := s.operations[name]; !ok {
+	var kept []unship.Operation
+	for _, op := range w.operations {
+		if _, ok := s.operations[op.Name]; !ok {
 			op.Name = unship.OverflowOperation
 		}
-		addOperation(kept, *op)
+		kept = addOperation(kept, op)
 	}
 	w.operations = kept
 }
 
-func sortedOperations(m map[string]*unship.Operation) []unship.Operation {
-	var list []unship.Operation
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		op := *m[name]
+func (w *window) boundedOperations() []unship.Operation {
+	for i := range w.operations {
+		op := &w.operations[i]
 		op.Calls = boundedCalls(op.Calls)
 		op.Callers = boundedCallers(op.Callers)
-		list = append(list, op)
 	}
-	return list
+	return w.operations
 }
 
 // boundedCalls keeps the callees called most, and merges the others.

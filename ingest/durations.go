@@ -51,16 +51,36 @@ func (d *durations) clear() {
 	d.counts = d.counts[:0]
 }
 
+// merge adds the counts of others.
+func (d *durations) merge(o *durations) {
+	for i, n := range o.counts {
+		if n > 0 {
+			bucket := o.first + int16(i)
+			d.add(bucket)
+			d.counts[bucket-d.first] += n - 1
+		}
+	}
+}
+
+// buckets is how many buckets of a histogram the counts take.
+func (d *durations) buckets() (n int) {
+	for _, c := range d.counts {
+		if c > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // addTo adds the counts to a histogram.
 func (d *durations) addTo(h unship.Histogram) unship.Histogram {
-	if h == nil {
-		n := 0
-		for _, c := range d.counts {
+	if len(h) == 0 {
+		for i, c := range d.counts {
 			if c > 0 {
-				n++
+				h = append(h, unship.Bucket{Index: d.first + int16(i), Count: uint64(c)})
 			}
 		}
-		h = make(unship.Histogram, 0, n)
+		return h
 	}
 	for i, c := range d.counts {
 		h.Add(d.first+int16(i), uint64(c))

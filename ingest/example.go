@@ -63,23 +63,33 @@ func (j *joiner) explain(e *example, r *record, children []child) {
 	e.detail = detail{cmp.Or(d.err, "error"), d.exception}
 }
 
-func (e *example) exemplar() unship.Exemplar {
+func (e *example) exemplar(texts *slab[byte]) unship.Exemplar {
 	return unship.Exemplar{
-		TraceID: hexOf(e.trace[0], e.trace[1]), SpanID: hexOf(e.id), Duration: time.Duration(e.duration),
+		TraceID: hexIn(texts, e.trace[0], e.trace[1]), SpanID: hexIn(texts, e.id), Duration: time.Duration(e.duration),
 		Error: e.detail.err, Exception: e.detail.exception,
 	}
 }
 
-// hexOf writes an id as people write it.
-func hexOf(words ...uint64) string {
+// hexIn writes an id as people write it, in a slab.
+func hexIn(texts *slab[byte], words ...uint64) string {
+	b := texts.take(appendHex(texts.room(16*len(words)), words...))
+	return textOf(b)
+}
+
+func appendHex(dst []byte, words ...uint64) []byte {
 	const digits = "0123456789abcdef"
-	var b [32]byte
-	for i, w := range words {
+	for _, w := range words {
 		for k := range 16 {
-			b[16*i+k] = digits[w>>(60-4*k)&15]
+			dst = append(dst, digits[w>>(60-4*k)&15])
 		}
 	}
-	return string(b[:16*len(words)])
+	return dst
+}
+
+// hexOf writes an id as people write it.
+func hexOf(words ...uint64) string {
+	var b [32]byte
+	return string(appendHex(b[:0], words...))
 }
 
 func (r *record) traceID() string { return hexOf(r.trace[0], r.trace[1]) }

@@ -2,71 +2,79 @@ package ingest
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
 	"unship.dev"
 )
 
-// finisher turns one joiner's sums, which are by numbers, into operations, and notes
-// what they teach about the attributes that requests carry.
+// finisher turns sums, which are by numbers, into operations, and notes what they teach
+// about the attributes that requests carry.
 type finisher struct {
-	*joiner
-	service *service // of the sum at work
-	lesson  *lesson
+	sums      *sums
+	resources []*resource
+	keys      []string // names of traits, by number
+	service   *service // of the sum at work
+	lesson    *lesson
+
+	buckets   slab[unship.Bucket]
+	made      slab[unship.Call]
+	answers   slab[unship.CalleeAnswer]
+	callers   slab[unship.Caller]
+	exemplars slab[unship.Exemplar]
+	texts     slab[byte]
+	known     []unship.Caller // of the sum at work
+	shares    []share         // of the sum at work
 }
 
-func (f *finisher) finish(name string, s *sum, r *resource) unship.Operation {
-	op := unship.Operation{Name: name, Failed: s.failed, FailedHere: s.failedHere, Duration: s.duration.addTo(nil)}
+// finish writes the operation that a sum of a resource is.
+func (f *finisher) finish(op *unship.Operation, s *sum, r *resource) {
+	op.Name = f.sums.names.list0(s.name)
+	op.Failed, op.FailedHere = s.failed, s.failedHere
+	op.Duration = f.buckets.take(s.duration.addTo(f.buckets.room(s.duration.buckets())))
+	n := 0
+	for i := range s.cells {
+		n += s.cells[i].self.buckets()
+	}
+	self := unship.Histogram(f.buckets.room(n))
 	for i := range s.cells {
 		c := &s.cells[i]
 		op.Requests += c.requests
 		op.Rejected += c.rejected
-		op.Self = c.self.addTo(op.Self)
+		self = c.self.addTo(self)
 	}
+	op.Self = f.buckets.take(self)
 	if s.weight != op.Requests<<weightBits {
 		op.Adjusted = requests(s.weight)
 	}
 	op.Calls = f.calls(s.calls)
-	op.Callers = f.callers(s.cells)
+	op.Callers = f.callersOf(s.cells)
 	f.lesson.requests += op.Requests
-	var parts map[sliceID]*unship.Slice
-	for i := range s.cells {
-		parts = f.slice(parts, r, &s.cells[i])
-	}
-	if len(parts) > 0 {
-		op.Slices = make([]unship.Slice, 0, len(parts))
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(parts), compareSliceIDs) {
-		op.Slices = append(op.Slices, *parts[id])
-	}
-	if s.exampleCount > 0 {
-		op.Exemplars = make(unship.Exemplars, 0, s.exampleCount)
-	}
+	op.Slices = f.slices(s.cells, r)
+	list := f.exemplars.room(s.exampleCount)
 	for i := range s.examples[:s.exampleCount] {
-		op.Exemplars = append(op.Exemplars, s.examples[i].exemplar())
+		list = append(list, s.examples[i].exemplar(&f.texts))
 	}
-	return op
+	op.Exemplars = f.exemplars.take(list)
 }
 
-func (f *finisher) calls(list []callSum) (calls []unship.Call) {
-	if len(list) > 0 {
-		calls = make([]unship.Call, 0, len(list))
-	}
+func (f *finisher) calls(list []callSum) []unship.Call {
+	calls := f.made.room(len(list))
 	for i := range list {
 		c := &list[i]
 		call := c.counts
 		call.Callee = cmp.Or(f.sums.names.list0(c.name), unknownCallee)
+		answers := f.answers.room(len(c.answered))
 		for _, a := range c.answered {
-			call.Answered = append(call.Answered, unship.CalleeAnswer{
+			answers = append(answers, unship.CalleeAnswer{
 				Release: f.resources[a.resource].release, Requests: a.requests, Failed: a.failed,
 			})
 		}
-		slices.SortFunc(call.Answered, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
-		call.Answered = compactAnswers(call.Answered)
+		slices.SortFunc(answers, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
+		call.Answered = f.answers.take(compactAnswers(answers))
 		calls = append(calls, call)
 	}
+	calls = f.made.take(calls)
 	slices.SortFunc(calls, func(x, y unship.Call) int { return strings.Compare(x.Callee, y.Callee) })
 	for i := 1; i < len(calls); i++ {
 		if calls[i].Callee == calls[i-1].Callee { // what nothing tells of may also be called so
@@ -94,41 +102,63 @@ func compactAnswers(list []unship.CalleeAnswer) []unship.CalleeAnswer {
 	return kept
 }
 
-func (f *finisher) callers(cells []cell) (list []unship.Caller) {
+func (f *finisher) callersOf(cells []cell) []unship.Caller {
+	f.known = f.known[:0]
 	for i := range cells {
 		c := &cells[i]
 		if c.caller == 0 {
 			continue
 		}
 		release := f.resources[c.caller-1].release
-		k, found := slices.BinarySearchFunc(list, release, func(x unship.Caller, r unship.ReleaseID) int { return x.Release.Compare(r) })
+		k, found := slices.BinarySearchFunc(f.known, release, func(x unship.Caller, r unship.ReleaseID) int { return x.Release.Compare(r) })
 		if !found {
-			list = slices.Insert(list, k, unship.Caller{Release: release})
+			f.known = slices.Insert(f.known, k, unship.Caller{Release: release})
 		}
-		list[k].Requests += c.requests
-		list[k].FailedHere += c.here
+		f.known[k].Requests += c.requests
+		f.known[k].FailedHere += c.here
 	}
+	return f.callers.take(append(f.callers.room(len(f.known)), f.known...))
+}
+
+// share is a cell's part in a slice.
+type share struct {
+	key, value string
+	cell       *cell
+}
+
+// slices tells the slices that cells belong to.
+func (f *finisher) slices(cells []cell, r *resource) []unship.Slice {
+	f.shares = f.shares[:0]
+	for i := range cells {
+		f.share(&cells[i], r)
+	}
+	if len(f.shares) == 0 {
+		return nil
+	}
+	slices.SortFunc(f.shares, func(a, b share) int {
+		return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.value, b.value))
+	})
+	var list []unship.Slice
+	for i, p := range f.shares {
+		if i == 0 || p.key != f.shares[i-1].key || p.value != f.shares[i-1].value {
+			list = append(list, unship.Slice{Key: p.key, Value: strings.Clone(p.value)}) // not the whole combination
+		}
+		x := &list[len(list)-1]
+		x.Requests += p.cell.requests
+		x.FailedHere += p.cell.here
+		x.Rejected += p.cell.rejected
+		x.Duration = p.cell.self.addTo(x.Duration)
+	}
+	clear(f.shares)
 	return list
 }
 
-type sliceID struct{ key, value string }
-
-func compareSliceIDs(a, b sliceID) int {
-	if c := strings.Compare(a.key, b.key); c != 0 {
-		return c
-	}
-	return strings.Compare(a.value, b.value)
-}
-
-// slice adds a cell to the slices that it belongs to.
-func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) map[sliceID]*unship.Slice {
+// share notes what a cell belongs to.
+func (f *finisher) share(c *cell, r *resource) {
 	add := func(unit, name, value string) {
 		f.lesson.key(name).add(unit, value, c.requests)
 		if f.service.chosen(name) {
-			if parts == nil {
-				parts = map[sliceID]*unship.Slice{}
-			}
-			addSlice(parts, sliceID{name, value}, c)
+			f.shares = append(f.shares, share{name, value, c})
 		}
 	}
 	for number, value := range pairsOf(f.sums.traits.list0(c.traits)) {
@@ -142,18 +172,4 @@ func (f *finisher) slice(parts map[sliceID]*unship.Slice, r *resource, c *cell) 
 	if c.caller != 0 {
 		add(r.instance.ID, callerKey, f.resources[c.caller-1].release.Name)
 	}
-	return parts
-}
-
-func addSlice(parts map[sliceID]*unship.Slice, id sliceID, c *cell) {
-	x := parts[id]
-	if x == nil {
-		id.value = strings.Clone(id.value) // not the whole combination
-		x = &unship.Slice{Key: id.key, Value: id.value}
-		parts[id] = x
-	}
-	x.Requests += c.requests
-	x.FailedHere += c.here
-	x.Rejected += c.rejected
-	x.Duration = c.self.addTo(x.Duration)
 }

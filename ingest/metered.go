@@ -185,6 +185,6 @@ func (b *builder) tellBlock(key windowKey, m *meter) {
 				})
 			}
 		}
-		addOperation(w.operations, op)
+		w.operations = addOperation(w.operations, op)
 	}
 }

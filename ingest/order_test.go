@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -73,6 +74,22 @@ func TestTicksDependNeitherOnBatchesNorOnOrder(t *testing.T) {
 		}
 		got = append(got, split.Flush()...)
 		if diff := cmp.Diff(want, got); diff != "" {
+			rt.Fatal(diff)
+		}
+	})
+}
+
+// Shards are joined by as many joiners as there are processors. What each counted is added up.
+func TestTicksDoNotDependOnProcessors(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		spans := drawSpans(rt)
+		ticks := func(processors int) []unship.Tick {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+			a := newAggregator(t)
+			send(t, a, spans...)
+			return a.Flush()
+		}
+		if diff := cmp.Diff(ticks(1), ticks(5)); diff != "" {
 			rt.Fatal(diff)
 		}
 	})

@@ -211,6 +211,9 @@ func (s *service) chosen(name string) bool {
 // boundSlices leaves the slices of a service whose values have a place, and counts
 // the others together.
 func (s *service) boundSlices(list []unship.Slice) []unship.Slice {
+	if s.settled(list) {
+		return list
+	}
 	var kept unship.Operation
 	for _, x := range list {
 		k := s.keys[x.Key]
@@ -223,6 +226,19 @@ func (s *service) boundSlices(list []unship.Slice) []unship.Slice {
 		kept.Merge(unship.Operation{Slices: []unship.Slice{x}})
 	}
 	return kept.Slices
+}
+
+// settled says that slices are sorted, one each, and all told apart.
+func (s *service) settled(list []unship.Slice) bool {
+	for i, x := range list {
+		if i > 0 && cmp.Or(strings.Compare(list[i-1].Key, x.Key), strings.Compare(list[i-1].Value, x.Value)) >= 0 {
+			return false
+		}
+		if k := s.keys[x.Key]; k == nil || k.values[x.Value] == nil || !k.values[x.Value].placed {
+			return false
+		}
+	}
+	return true
 }
 
 // remember teaches from what an earlier tick told of an operation.

@@ -21,30 +21,89 @@ type sumKey struct {
 // sums are what a joiner counts in one window. Shards number texts each in their own
 // way; here every text has one number.
 type sums struct {
-	index  map[sumKey]*sum
+	blocks []*sumBlock // of all sums, in the order in which they came up
+	size   int
+	slots  []uint32 // 1 + place of a sum, by hash of its key; 0: free
 	names  names
 	traits names
 	// By the numbers of the shard at work, 1 + the numbers here; 0: not asked yet.
 	nameOf, traitsOf []uint32
 }
 
-func (s *sums) reset() {
-	for _, x := range s.index {
-		x.clear()
-		sumPool.Put(x)
-	}
-	if s.index == nil || len(s.index)+len(s.nameOf) > maxRemembered {
-		s.index, s.nameOf, s.traitsOf = map[sumKey]*sum{}, nil, nil
-	}
-	clear(s.index)
-	s.names, s.traits = names{}, names{}
-}
+const blockSums = 32
+
+type sumBlock [blockSums]sum
+
+// sumPool keeps sums, and the room in them, from window to window.
+var sumPool = sync.Pool{New: func() any { return new(sumBlock) }}
 
 // maxRemembered is for how many sums and names the room that a window took is kept.
 const maxRemembered = 1 << 16
 
-// sumPool keeps sums, and the room in them, from window to window.
-var sumPool = sync.Pool{New: func() any { return &sum{} }}
+func (s *sums) reset() {
+	for i := range s.size {
+		s.at(i).clear()
+	}
+	for _, b := range s.blocks {
+		sumPool.Put(b)
+	}
+	clear(s.blocks)
+	s.blocks = s.blocks[:0]
+	if s.size+len(s.nameOf) > maxRemembered {
+		s.blocks, s.slots, s.nameOf, s.traitsOf = nil, nil, nil, nil
+	}
+	clear(s.slots)
+	s.size = 0
+	s.names, s.traits = names{}, names{}
+}
+
+func (s *sums) at(place int) *sum { return &s.blocks[place/blockSums][place%blockSums] }
+
+// of finds or adds the sum of a key.
+func (s *sums) of(key sumKey) *sum {
+	if s.size*2 >= len(s.slots) {
+		s.grow()
+	}
+	slot := s.slot(key)
+	if k := s.slots[slot]; k != 0 {
+		return s.at(int(k) - 1)
+	}
+	if s.size == len(s.blocks)*blockSums {
+		s.blocks = append(s.blocks, sumPool.Get().(*sumBlock))
+	}
+	x := s.at(s.size)
+	x.sumKey = key
+	s.size++
+	s.slots[slot] = uint32(s.size)
+	return x
+}
+
+// slot gives the place of a key: where it is, or where it would be.
+func (s *sums) slot(key sumKey) int {
+	mask := len(s.slots) - 1
+	for at := int(key.hash()) & mask; ; at = (at + 1) & mask {
+		if k := s.slots[at]; k == 0 || s.at(int(k)-1).sumKey == key {
+			return at
+		}
+	}
+}
+
+func (s *sums) grow() {
+	s.slots = make([]uint32, max(64, 2*len(s.slots)))
+	for i := range s.size {
+		s.slots[s.slot(s.at(i).sumKey)] = uint32(i) + 1
+	}
+}
+
+func (k sumKey) hash() uint64 {
+	const mix = 0x9e3779b97f4a7c15
+	h := uint64(k.resource)<<32 | uint64(k.name)
+	if k.root {
+		h = ^h
+	}
+	h *= mix
+	return h ^ h>>32
+}
 
 // begin prepares for the numbers of another shard.
 func (s *sums) begin(p *pane) {
@@ -84,6 +143,7 @@ func (j *joiner) traitsNumber(number uint32) uint32 {
 // sum is what one instance did under one name, as one joiner saw it. Calls, callers
 // and slices are by numbers; finish makes an operation of it.
 type sum struct {
+	sumKey
 	weight             uint64 // of all requests, in units of 1/weightOne
 	failed, failedHere uint64
 	failedIn, hereIn   uint32 // serial of the last trace that counted
@@ -118,7 +178,9 @@ func (s *sum) clear() {
 		s.calls[i].answered = s.calls[i].answered[:0]
 	}
 	s.duration.clear()
-	*s = sum{duration: s.duration, calls: s.calls[:0], cells: s.cells[:0]}
+	clear(s.examples[:s.exampleCount]) // they hold on to texts
+	s.weight, s.failed, s.failedHere, s.failedIn, s.hereIn, s.exampleCount = 0, 0, 0, 0, 0, 0
+	s.calls, s.cells, s.cellOf = s.calls[:0], s.cells[:0], nil
 }
 
 // fewCells is up to how many cells are looked through one by one.
@@ -141,12 +203,17 @@ func (s *sum) cell(key cellKey) *cell {
 	case n > fewCells+1:
 		s.cellOf[key] = n - 1
 	case n == fewCells+1:
-		s.cellOf = map[cellKey]int{}
-		for i := range s.cells {
-			s.cellOf[s.cells[i].cellKey] = i
-		}
+		s.indexCells()
 	}
 	return c
+}
+
+// indexCells makes many cells ready to be found.
+func (s *sum) indexCells() {
+	s.cellOf = map[cellKey]int{}
+	for i := range s.cells {
+		s.cellOf[s.cells[i].cellKey] = i
+	}
 }
 
 // extended gives a list with one element more, which may hold room from before.
@@ -175,11 +242,7 @@ type answerSum struct {
 func (j *joiner) sum(p position, children []child) {
 	r := j.at(p)
 	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry()}
-	s := j.sums.index[key]
-	if s == nil {
-		s = sumPool.Get().(*sum)
-		j.sums.index[key] = s
-	}
+	s := j.sums.of(key)
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
 	total := r.end - r.start
 	bucket := unship.BucketOf(time.Duration(total))
@@ -344,13 +407,18 @@ func (s *sum) callsOf(name uint32) *callSum {
 	return c
 }
 
-func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
-	k := slices.IndexFunc(c.answered, func(a answerSum) bool { return a.resource == resource })
-	if k < 0 {
-		k = len(c.answered)
-		c.answered = append(c.answered, answerSum{resource: resource})
+func (c *callSum) answeredBy(resource uint32) *answerSum {
+	for i := range c.answered {
+		if c.answered[i].resource == resource {
+			return &c.answered[i]
+		}
 	}
-	a := &c.answered[k]
+	c.answered = append(c.answered, answerSum{resource: resource})
+	return &c.answered[len(c.answered)-1]
+}
+
+func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
+	a := c.answeredBy(resource)
 	a.requests++
 	if unusable && a.failedIn != serial {
 		a.failedIn = serial

@@ -163,10 +163,7 @@ func (a *Aggregator) tick(index int64) unship.Tick {
 		Closed: time.Unix(0, (index+1)*length).Add(a.opt.Lateness).UTC(),
 	}
 	b := &builder{a: a, index: index, start: t.Start, windows: map[windowKey]*window{}, lessons: map[unship.Service]*lessons{}}
-	for _, j := range a.joiners {
-		b.addSums(j)
-		j.sums.reset()
-	}
+	b.addSums(a.joiners, resources, keys)
 	for _, p := range panes {
 		addLosses(&t.Losses, p.losses)
 		b.addPane(p, resources, keys)

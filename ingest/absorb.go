@@ -1,0 +1,131 @@
+package ingest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// absorb adds what another joiner counted, which is empty thereafter. The traces of the
+// two are not the same ones: each shard belongs to one joiner.
+func (s *sums) absorb(o *sums) {
+	t := translation{
+		names: zeroed(nil, len(o.names.list)+1), traits: zeroed(nil, len(o.traits.list)+1), from: o, to: s,
+	}
+	for i := range o.size {
+		x := o.at(i)
+		t.translate(x)
+		size := s.size
+		if y := s.of(x.sumKey); s.size > size {
+			*x, *y = *y, *x // as it is, for room
+		} else {
+			y.add(x)
+		}
+	}
+	o.reset()
+}
+
+// translation turns the numbers of texts in some sums into those in others.
+type translation struct {
+	names, traits []uint32 // 1 + the number there, by the number here; 0: not asked yet
+	from, to      *sums
+}
+
+func (t *translation) name(number uint32) uint32 {
+	if t.names[number] == 0 {
+		t.names[number] = t.to.names.numberOf(t.from.names.list0(number)) + 1
+	}
+	return t.names[number] - 1
+}
+
+func (t *translation) combination(number uint32) uint32 {
+	if t.traits[number] == 0 {
+		t.traits[number] = t.to.traits.numberOf(t.from.traits.list0(number)) + 1
+	}
+	return t.traits[number] - 1
+}
+
+func (t *translation) translate(x *sum) {
+	x.name = t.name(x.name)
+	for i := range x.calls {
+		x.calls[i].name = t.name(x.calls[i].name)
+	}
+	for i := range x.cells {
+		x.cells[i].traits = t.combination(x.cells[i].traits)
+	}
+	if x.cellOf != nil {
+		x.indexCells()
+	}
+}
+
+// add adds what another sum of the same key counted.
+func (s *sum) add(o *sum) {
+	s.weight += o.weight
+	s.failed += o.failed
+	s.failedHere += o.failedHere
+	s.duration.merge(&o.duration)
+	for _, e := range o.examples[:o.exampleCount] {
+		if s.wants(&e) {
+			s.keep(e)
+		}
+	}
+	for i := range o.calls {
+		s.callsOf(o.calls[i].name).add(&o.calls[i])
+	}
+	for i := range o.cells {
+		s.cell(o.cells[i].cellKey).add(&o.cells[i])
+	}
+}
+
+func (c *callSum) add(o *callSum) {
+	c.counts.Requests += o.counts.Requests
+	c.counts.Twice += o.counts.Twice
+	c.counts.FourPlus += o.counts.FourPlus
+	c.counts.Total += o.counts.Total
+	c.counts.Failed += o.counts.Failed
+	c.counts.Unanswered += o.counts.Unanswered
+	for _, a := range o.answered {
+		x := c.answeredBy(a.resource)
+		x.requests += a.requests
+		x.failed += a.failed
+	}
+}
+
+func (c *cell) add(o *cell) {
+	c.requests += o.requests
+	c.here += o.here
+	c.rejected += o.rejected
+	c.self.merge(&o.self)
+}
+
+// placed is the place of a sum, with what it is ordered by.
+type placed struct {
+	resource uint32
+	rank     uint32 // of its name among all, twice that; one more of a root
+	place    int
+}
+
+// ordered gives the places of all sums: those of one resource together, by name.
+func (s *sums) ordered() []placed {
+	numbers := make([]uint32, len(s.names.list))
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	slices.SortFunc(numbers, func(a, b uint32) int { return strings.Compare(s.names.list[a], s.names.list[b]) })
+	ranks := make([]uint32, max(len(numbers), 1))
+	for rank, number := range numbers {
+		ranks[number] = uint32(rank)
+	}
+	list := make([]placed, s.size)
+	for i := range list {
+		x := s.at(i)
+		list[i] = placed{x.resource, 2 * ranks[x.name], i}
+		if x.root {
+			list[i].rank++
+		}
+	}
+	slices.SortFunc(list, func(a, b placed) int {
+		return cmp.Compare(uint64(a.resource)<<32|uint64(a.rank), uint64(b.resource)<<32|uint64(b.rank))
+	})
+	return list
+}
