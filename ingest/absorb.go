@@ -1,11 +1,5 @@
 package ingest
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
-
 // absorb adds what another joiner counted, which is empty thereafter. The traces of the
 // two are not the same ones: each shard belongs to one joiner.
 func (s *sums) absorb(o *sums) {
@@ -96,36 +90,4 @@ func (c *cell) add(o *cell) {
 	c.here += o.here
 	c.rejected += o.rejected
 	c.self.merge(&o.self)
-}
-
-// placed is the place of a sum, with what it is ordered by.
-type placed struct {
-	resource uint32
-	rank     uint32 // of its name among all, twice that; one more of a root
-	place    int
-}
-
-// ordered gives the places of all sums: those of one resource together, by name.
-func (s *sums) ordered() []placed {
-	numbers := make([]uint32, len(s.names.list))
-	for i := range numbers {
-		numbers[i] = uint32(i)
-	}
-	slices.SortFunc(numbers, func(a, b uint32) int { return strings.Compare(s.names.list[a], s.names.list[b]) })
-	ranks := make([]uint32, max(len(numbers), 1))
-	for rank, number := range numbers {
-		ranks[number] = uint32(rank)
-	}
-	list := make([]placed, s.size)
-	for i := range list {
-		x := s.at(i)
-		list[i] = placed{x.resource, 2 * ranks[x.name], i}
-		if x.root {
-			list[i].rank++
-		}
-	}
-	slices.SortFunc(list, func(a, b placed) int {
-		return cmp.Compare(uint64(a.resource)<<32|uint64(a.rank), uint64(b.resource)<<32|uint64(b.rank))
-	})
-	return list
 }
