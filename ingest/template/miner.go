@@ -42,6 +42,7 @@ const (
 	forgetWindows = 720
 	// maxMined bounds the distinct lines of one window that are looked at.
 	maxMined = 2000
+	maxLed   = 2 * MaxTemplates
 )
 
 // Line is one distinct masked line of a window.
@@ -59,6 +60,9 @@ type Miner struct {
 	leaves map[leaf][]*template // sorted by text
 	fresh  []*template          // made in the window at work
 	plain  int                  // templates that are not grave
+	// led are lines that are no templates themselves, and where each leads: found once,
+	// it is known until a template comes or goes.
+	led map[string]*template
 }
 
 type template struct {
@@ -155,6 +159,9 @@ func (m *Miner) learn(l *Line) {
 		t.given = t.given || l.Given
 		return
 	}
+	if !l.Given && m.led[l.Text] != nil {
+		return
+	}
 	words := strings.Fields(l.Text)
 	if !l.Given {
 		if len(words) == 0 || m.cover(words, nil) != nil {
@@ -181,11 +188,29 @@ func (m *Miner) find(l *Line, covered map[*template]bool) *template {
 	if l.Given {
 		return nil
 	}
+	if t := m.led[l.Text]; t != nil {
+		return t
+	}
 	words := strings.Fields(l.Text)
 	if len(words) == 0 {
 		return nil
 	}
-	return m.cover(words, covered)
+	t := m.cover(words, covered)
+	if t != nil && len(m.fresh) == 0 { // else templates go at the end of the window
+		m.lead(l.Text, t)
+	}
+	return t
+}
+
+// lead remembers where a line leads.
+func (m *Miner) lead(text string, t *template) {
+	if m.led == nil {
+		m.led = map[string]*template{}
+	}
+	if len(m.led) >= maxLed {
+		clear(m.led)
+	}
+	m.led[text] = t
 }
 
 // cover finds the template with the fewest wildcards that covers the words, apart from some.
@@ -282,6 +307,7 @@ func (m *Miner) add(text string, words []string, grave bool) *template {
 		words[i] = strings.Clone(w)
 	}
 	t.leaf.word = strings.Clone(t.leaf.word)
+	clear(m.led)
 	m.known[t.text] = t
 	m.fresh = append(m.fresh, t)
 	list := m.leaves[t.leaf]
@@ -294,6 +320,7 @@ func (m *Miner) add(text string, words []string, grave bool) *template {
 }
 
 func (m *Miner) remove(t *template) {
+	clear(m.led)
 	delete(m.known, t.text)
 	m.fresh = slices.DeleteFunc(m.fresh, func(o *template) bool { return o == t })
 	list := slices.DeleteFunc(m.leaves[t.leaf], func(o *template) bool { return o == t })

@@ -248,12 +248,24 @@ func BenchmarkMask(b *testing.B) {
 	}
 }
 
-// BenchmarkMine closes windows of a service that says 200 things, in steady state.
+// BenchmarkMine closes windows of a service that says 200 things, in steady state, and
+// of one that says twenty, each with ten words in one place.
 func BenchmarkMine(b *testing.B) {
+	b.Run("templates", func(b *testing.B) {
+		benchMine(b, func(i int) string {
+			return fmt.Sprintf("w%c%c did what it does with <*> of %c", 'a'+i%26, 'a'+i/26, 'a'+i%7)
+		})
+	})
+	b.Run("variables", func(b *testing.B) {
+		benchMine(b, func(i int) string { return fmt.Sprintf("w%c did what it does with <*> of %c", 'a'+i%20, 'a'+i/20) })
+	})
+}
+
+func benchMine(b *testing.B, line func(i int) string) {
 	var m Miner
 	var lines []Line
 	for i := range 200 {
-		lines = append(lines, Line{Text: fmt.Sprintf("w%c%c did what it does with <*> of %c", 'a'+i%26, 'a'+i/26, 'a'+i%7), Count: 1})
+		lines = append(lines, Line{Text: line(i), Count: 1})
 	}
 	index := int64(0)
 	b.ReportAllocs()
