@@ -17,9 +17,9 @@ type form struct {
 	kind                   pointKind
 	request                request
 	isLevel                bool // of a summary's quantile
-	noted                  bool // its memory is counted by forms
+	noted                  bool // its memory is counted by seriesForms
 
-	heard  int64   // last window with a point; guarded by forms.mu, as is the next
+	heard  int64   // last window with a point; guarded by seriesForms.mu, as is the next
 	levels []level // of a summary
 	memory *memory // of its series, for the one who closes windows
 }
@@ -69,8 +69,9 @@ func (f *form) size() int64 {
 	return int64(unsafe.Sizeof(*f)) + int64(len(f.name)+len(f.unit)+len(f.attributes)+len(f.request.operation)+len(f.request.traits)) + 100
 }
 
-// forms are those of one instance, by kind, name, unit and attributes as they are written.
-type forms struct {
+// seriesForms are the forms of one instance, by kind, name, unit and attributes as they
+// are written.
+type seriesForms struct {
 	mu    sync.Mutex // held while the points of a metric are read
 	known map[string]*form
 	bytes int64

@@ -112,6 +112,8 @@ func (in *intake) done() {
 	in.lines.reset()
 	in.tally, in.lost, in.maxTime, in.last, in.bytes = Stats{}, 0, 0, firstIndex, 0
 	in.data.clear()
+	in.pointData.clear()
+	in.pointData.name, in.pointData.unit = "", ""
 	clear(in.data.traits[:cap(in.data.traits)]) // they, and the pairs, hold on to the request
 	clear(in.pairs[:cap(in.pairs)])
 	in.labels = labels{}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"unship.dev"
 )
@@ -199,25 +198,6 @@ func (in *intake) addPoint(p *pane, m *point) (added int64) {
 	m.to = uint32(len(p.buckets))
 	p.points = append(p.points, *m)
 	return added + 8*int64(len(durations))
-}
-
-// lists are slices at rest, empty and with room.
-type lists[T any] struct{ pool sync.Pool }
-
-func (l *lists[T]) get() []T {
-	if p, ok := l.pool.Get().(*[]T); ok {
-		return *p
-	}
-	return []T{}
-}
-
-// put takes a list that nobody uses any more. What it holds on to is let go.
-func (l *lists[T]) put(list []T) {
-	if cap(list) > 0 {
-		clear(list)
-		list = list[:0]
-		l.pool.Put(&list)
-	}
 }
 
 // attributesText writes "key=value,key=value", sorted by key. What is too long is

@@ -197,10 +197,10 @@ type resource struct {
 	// dropped are the keys of traits that the service has too many values of.
 	dropped atomic.Pointer[keySet]
 
-	forms  []string // how it was written, as keys of resources.forms
-	series forms    // of its data points
-	users  int      // requests at work on it
-	last   int64    // index of the last window it has data in
+	forms  []string    // how it was written, as keys of resources.forms
+	series seriesForms // of its data points
+	users  int         // requests at work on it
+	last   int64       // index of the last window it has data in
 }
 
 // resourceBytes is the estimated memory of one resource.
