@@ -1,0 +1,150 @@
+package ingest
+
+import (
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+
+	"unship.dev/ingest/otlp/wire"
+)
+
+var logsWay = way{
+	wire.Logs, func(a *Aggregator, message []byte) (r Refusal, malformed bool, err error) {
+		req := plogotlp.NewExportRequest()
+		if req.UnmarshalProto(message) != nil {
+			return Refusal{}, true, nil
+		}
+		r, err = a.Logs(req.Logs())
+		return r, false, err
+	},
+	func(a *Aggregator, body []byte) (Refusal, error) {
+		req := plogotlp.NewExportRequest()
+		if err := req.UnmarshalJSON(body); err != nil {
+			return Refusal{}, err
+		}
+		return a.Logs(req.Logs())
+	},
+	(*Aggregator).LogsProto,
+}
+
+func marshalLogs(t testing.TB, ld plog.Logs) []byte {
+	t.Helper()
+	b, err := plogotlp.NewExportRequestFromLogs(ld).MarshalProto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// richLogs are records with all that OTLP allows.
+func richLogs() plog.Logs {
+	ld := plog.NewLogs()
+	rl := ld.ResourceLogs().AppendEmpty()
+	rl.SetSchemaUrl("https://example.org/schema")
+	meteredResource(rl.Resource().Attributes(), 1, 0)
+	sl := rl.ScopeLogs().AppendEmpty()
+	sl.Scope().SetName("scope")
+	for i := range 9 {
+		r := sl.LogRecords().AppendEmpty()
+		r.SetObservedTimestamp(stamp(time.Duration(i) * time.Second))
+		r.SetTraceID(traceID(uint64(i)))
+		r.SetSpanID(spanID(3))
+		r.SetSeverityNumber(plog.SeverityNumber(i * 3))
+		r.SetSeverityText("Error")
+		r.SetFlags(1)
+		r.SetDroppedAttributesCount(2)
+		r.SetEventName("event")
+		r.Attributes().PutInt("n", int64(i))
+		switch i {
+		case 0:
+			r.SetTimestamp(stamp(time.Minute))
+			r.Body().SetStr("took 17 ms, order 4711\nmore")
+		case 1:
+			r.Body().SetEmptyMap().PutStr("msg", "second")
+			r.Body().Map().PutStr("message", "first 12")
+		case 2:
+			r.Body().SetEmptyMap().PutDouble("a", .5)
+			r.Body().Map().PutEmptySlice("b").AppendEmpty().SetBool(true)
+		case 3:
+			r.Body().SetEmptySlice().AppendEmpty().SetStr("<x>")
+		case 4:
+			r.Body().SetDouble(1e21)
+		case 5:
+			r.Body().SetEmptyBytes().Append(1, 2, 3)
+		case 6:
+			r.Body().SetInt(-3)
+			r.Attributes().PutStr("log.record.template", "order {Id}")
+		case 7:
+			r.Body().SetStr(`{"level":"warn","msg":"took 3s","id":17}`)
+		case 8:
+			r.Attributes().PutStr("exception.type", "Broken")
+			r.Attributes().PutStr("exception.message", "badly")
+			r.Attributes().PutStr("exception.stacktrace", "at shop.Cart.add(Cart.java:7)")
+		}
+	}
+	return ld
+}
+
+func TestTheDecoderReadsAllOfLogs(t *testing.T) {
+	message := marshalLogs(t, richLogs())
+	logsWay.checkChanged(t, message)
+	if o := logsWay.byDecoder(t, message, 1); o.Malformed || o.Stats.Records != 9 {
+		t.Errorf("%+v, want nine records", o.Stats)
+	}
+}
+
+func TestTheDecoderReadsUnusualLogs(t *testing.T) {
+	ld := richLogs()
+	ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().RemoveIf(func(r plog.LogRecord) bool { return r.SeverityNumber() != 6 })
+	message := marshalLogs(t, ld)
+	r := wire.Reader{Rest: message}
+	for _, number := range []uint32{1, 2, 2} { // down to the record
+		for r.Next() && r.Field != number {
+		}
+		r = wire.Reader{Rest: r.Data}
+	}
+	record := r.Rest
+	wrap := func(record []byte) []byte {
+		for _, number := range []uint32{2, 2} {
+			record = appendBytes(nil, number, record)
+		}
+		resource := appendBytes(nil, 1, append(appendBytes(nil, 1, []byte("service.name")), appendBytes(nil, 2, appendBytes(nil, 1, []byte("web")))...))
+		return appendBytes(nil, 1, append(appendBytes(nil, 1, resource), record...))
+	}
+	more := func(b ...byte) []byte { return wrap(append(append([]byte(nil), record...), b...)) }
+	for what, message := range map[string][]byte{
+		"as it is":                    wrap(record),
+		"another body":                more(5<<3|2, 3, 1<<3|2, 1, 'x'),
+		"an empty body behind":        more(5<<3|2, 0),
+		"a body of two kinds":         more(5<<3|2, 5, 1<<3|2, 1, 'x', 2<<3, 1),
+		"a body by index":             more(5<<3|2, 2, 8<<3, 7),
+		"an index beyond 32 bits":     more(5<<3|2, 6, 8<<3, 0xff, 0xff, 0xff, 0xff, 0x7f),
+		"a body that is false":        more(5<<3|2, 2, 2<<3, 0),
+		"a list with a key twice":     more(5<<3|2, 20, 6<<3|2, 18, 1<<3|2, 7, 1<<3|2, 3, 'm', 's', 'g', 2<<3|2, 0, 1<<3|2, 7, 1<<3|2, 3, 'm', 's', 'g', 2<<3|2, 0),
+		"a severity below zero":       more(2<<3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
+		"a severity beyond 32 bits":   more(2<<3, 0x85, 0x80, 0x80, 0x80, 0x10),
+		"an attribute by its index":   more(6<<3|2, 2, 3<<3, 1),
+		"an attribute malformed":      more(6<<3|2, 2, 1<<3, 1),
+		"a value before its key":      more(6<<3|2, 21, 2<<3|2, 3, 1<<3|2, 1, 'E', 1<<3|2, 14, 'e', 'x', 'c', 'e', 'p', 't', 'i', 'o', 'n', '.', 't', 'y', 'p', 'e'),
+		"flags of another type":       more(8<<3, 1),
+		"a trace id of seven bytes":   more(9<<3|2, 7, 1, 2, 3, 4, 5, 6, 7),
+		"a trace id of no bytes":      more(9<<3|2, 0),
+		"a span id of seven bytes":    more(10<<3|2, 7, 1, 2, 3, 4, 5, 6, 7),
+		"a time of another type":      more(1<<3, 1),
+		"an event name of no type":    more(12<<3, 1),
+		"an unknown field":            more(13<<3, 1),
+		"a group":                     more(13<<3|3, 13<<3|4),
+		"a severity of no text":       more(2<<3, 0, 3<<3|2, 1, 0xff),
+		"a severity without a number": more(2<<3, 0, 3<<3|2, 4, 'W', 'a', 'R', 'n'),
+	} {
+		t.Run(what, func(t *testing.T) { logsWay.checkSame(t, message) })
+	}
+}
+
+func FuzzLogsProto(f *testing.F) {
+	f.Add(marshalLogs(f, richLogs()))
+	f.Add(marshalLogs(f, logPayload(1, 30)))
+	f.Fuzz(func(t *testing.T, message []byte) { logsWay.checkSame(t, message) })
+}
