@@ -261,11 +261,19 @@ func (c *Calibration) Expected(stratum, n int) (m, v float64) {
 }
 
 // Phi is the dispersion of counts summed over that many windows: the variance
-// over that of independent requests, at least 1.
+// over that of independent requests, at least 1. It is measured at some lengths
+// and goes evenly with the logarithm of the length between them: a correlation
+// that dies out raises it along a curve which the chord between a length and
+// the next undercuts by less than a tenth of what is still to come.
 func (c *Calibration) Phi(windows int) float64 {
-	for i, b := range blockLengths() {
-		if b >= windows {
+	lengths := blockLengths()
+	for i, b := range lengths {
+		switch {
+		case b == windows || b > windows && i == 0:
 			return c.PhiS[i]
+		case b > windows:
+			part := math.Log(float64(windows)/float64(lengths[i-1])) / math.Log(float64(b)/float64(lengths[i-1]))
+			return c.PhiS[i-1] + float64(part*(c.PhiS[i]-c.PhiS[i-1]))
 		}
 	}
 	return c.MaxPhi()

@@ -81,8 +81,9 @@ func TestWinsor(t *testing.T) {
 
 func TestPhiByScale(t *testing.T) {
 	c := &Calibration{PhiS: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}}
-	for windows, want := range map[int]float64{0: 1, 1: 1, 2: 2, 3: 3, 4: 3, 5: 4, 128: 8, 129: 9, 360: 9, 9999: 9} {
-		if got := c.Phi(windows); got != want {
+	between := map[int]float64{3: 2.58496250072, 5: 3.32192809489, 129: 8.00752571190} // log₂ 1.5 after 2, log₂ 1.25 after 3, log 129/128 : log 360/128
+	for windows, want := range map[int]float64{0: 1, 1: 1, 2: 2, 3: between[3], 4: 3, 5: between[5], 128: 8, 129: between[129], 360: 9, 9999: 9} {
+		if got := c.Phi(windows); !near(got, want, 1e-9) {
 			t.Errorf("φ(%d) = %v, want %v", windows, got, want)
 		}
 	}
