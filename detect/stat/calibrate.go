@@ -234,11 +234,16 @@ func winsor(n, y int, p, phi float64) int { return max(0, min(y, saturation(n, p
 // Apply it to both groups alike, so that they stay exchangeable. A stratum
 // without history is clipped at the prior's rate.
 func (c *Calibration) Winsor(stratum int, n int, y int) int {
+	return max(0, min(y, c.saturation(stratum, max(0, n))))
+}
+
+// saturation is the bad count of n requests in one window from which it is unusual.
+func (c *Calibration) saturation(stratum, n int) int {
 	p, phi := c.noRate, noPhiW
 	if stratum >= 0 && stratum < len(c.P) {
 		p, phi = c.P[stratum], c.PhiW[stratum]
 	}
-	return winsor(max(0, n), y, p, phi)
+	return saturation(n, p, phi)
 }
 
 // Ceiling limits what one instance's window may count in all strata together,

@@ -51,7 +51,8 @@ type Process struct {
 	offsets []float64
 	delta   float64
 	cal     *Calibration
-	theta   []float64 // log odds multipliers: the grid, then the null nodes
+	theta   []float64 // log odds multipliers: the grid, then the null nodes …
+	scaled  []float64 // … and in an unusual window
 	excess  []float64 // Delta·(θ−1) of the grid
 	ratio   mixture
 	floor   mixture // against "rate ≤ Delta"
@@ -80,6 +81,7 @@ func NewProcess(o ProcessOptions) *Process {
 		logRho: o.LogRho, offsets: o.Offsets, delta: max(0, o.Delta), cal: o.Calibration,
 		theta: slices.Concat(o.Grid, nodes), ratio: newMixture(len(o.Grid), logV, o.Horizon),
 	}
+	p.scaled = make([]float64, len(p.theta))
 	step := o.Calibration.LimiterStep(o.Threshold, o.InstancesC)
 	p.limits = [2]limiter{{step: step}, {step: step}}
 	if p.delta > 0 {
@@ -100,10 +102,26 @@ func (p *Process) Add(stratum int, t Table) {
 		return
 	}
 	p.traffic = true
-	ConditionalLLR(p.ratio.now, p.theta, p.logRho+p.offset(stratum), t)
+	ConditionalLLR(p.ratio.now, p.added(stratum, t), p.logRho+p.offset(stratum), t)
 	for k, excess := range p.excess {
 		p.floor.now[k] += float64(float64(t.XC)*p.theta[k]) - float64(float64(t.NC)*excess)
 	}
+}
+
+// added gives the log odds multipliers of a table. What a release or an instance
+// does wrong is added to what goes wrong anyway: when both groups together have
+// more bad requests than is usual, it multiplies their odds by less. Multipliers
+// may be any function of the margins, on which the likelihood is conditional.
+func (p *Process) added(stratum int, t Table) []float64 {
+	usual, x := p.cal.saturation(stratum, t.NC+t.NB), t.XC+t.XB
+	if x <= usual {
+		return p.theta
+	}
+	part := float64(usual) / float64(x)
+	for k, lt := range p.theta {
+		p.scaled[k] = math.Log1p(float64(part * math.Expm1(lt)))
+	}
+	return p.scaled
 }
 
 // AddShare adds x events of the present window, xc of them the candidate's, of
@@ -182,7 +200,7 @@ func (p *Process) Onset() int { return p.ratio.onset() }
 // Clone gives an independent copy, to go on with in two ways.
 func (p *Process) Clone() *Process {
 	c := *p
-	c.ratio, c.floor = p.ratio.clone(), p.floor.clone()
+	c.ratio, c.floor, c.scaled = p.ratio.clone(), p.floor.clone(), make([]float64, len(p.theta))
 	return &c
 }
 

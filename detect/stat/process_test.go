@@ -42,14 +42,14 @@ func TestProcessReference(t *testing.T) {
 	// same tables, half of the evidence for later changes: raw ratio part, limited ratio part, limited part of Delta.
 	want := map[int]map[int][3]float64{
 		1: {
-			9:  {-2.02717806942, -2.02717806942, 11.512925465},
-			24: {-1.37199912506, -1.37199912506, 26.4797285694},
-			39: {2.14282754028, 2.14282754028, 43.7491167669},
+			9:  {-1.51670944533, -1.51670944533, 11.512925465},
+			24: {-0.519517335422, -0.519517335422, 26.4797285694},
+			39: {7.1381039396, 7.1381039396, 43.7491167669},
 		},
 		2: {
-			9:  {-2.09130257837, -2.09130257837, 17.2693881975},
-			24: {-1.42843804477, -1.42843804477, 39.7195928541},
-			39: {2.72340035042, 2.72340035042, 65.6236751503},
+			9:  {-1.53652386311, -1.53652386311, 17.2693881975},
+			24: {-0.481948320716, -0.481948320716, 39.7195928541},
+			39: {8.14429109989, 8.14429109989, 65.6236751503},
 		},
 	}
 	first := lcg(1)
@@ -127,6 +127,49 @@ func TestProcessMeanUnderTheNull(t *testing.T) {
 		if got := enumerate(3, 2, 3, rate, rate, NewProcess(deflated), exp); got > most {
 			t.Errorf("rate %v, deflated: mean %v", rate, got)
 		}
+	}
+}
+
+func TestProcessMeanInAnOutage(t *testing.T) {
+	c := noise(1)
+	c.P, c.PhiW = []float64{.01}, []float64{1}
+	for _, theta := range []float64{.5, 1} {
+		o := ProcessOptions{Calibration: c, Horizon: 1 << 60}
+		// of 7 requests 4 are bad, where 2 are usual
+		got := conditional(3, 3, 4, 4, theta, NewProcess(o))
+		if theta == 1 && !near(got, AtRelease, 1e-9) || got > AtRelease*(1+1e-9) {
+			t.Errorf("odds ratio %v: mean %v, want at most the part that is invested", theta, got)
+		}
+	}
+}
+
+func TestAnOutageOfAllTakesLittle(t *testing.T) {
+	c := noise(2)
+	c.P, c.PhiW = []float64{.005}, []float64{1.5}
+	unaware := noise(2)
+	unaware.P, unaware.PhiW = []float64{.5}, []float64{1.5} // to which nothing is unusual
+	worse := Table{NC: 120, NB: 480, XC: 2, XB: 4}
+	outage := Table{NC: 120, NB: 480, XC: 8, XB: 32} // winsorised
+	var lost [2]float64
+	for k, cal := range []*Calibration{c, unaware} {
+		p := NewProcess(ProcessOptions{Calibration: cal, InstancesC: 2, InstancesB: 8, ExtraSD: .05})
+		for range 60 {
+			feed(p, worse)
+		}
+		before := p.Raw()
+		for range 8 {
+			feed(p, outage)
+		}
+		lost[k] = before - p.Raw()
+		for range 300 {
+			feed(p, outage)
+		}
+		if p.Raw() > before {
+			t.Errorf("an outage of all raised the evidence from %v to %v", before, p.Raw())
+		}
+	}
+	if lost[0] > .7*lost[1] || lost[0] < 0 {
+		t.Errorf("forty seconds in which everybody's requests fail take %v; %v if a multiple of them were expected", lost[0], lost[1])
 	}
 }
 
