@@ -112,7 +112,7 @@ func (d *Detector) weigh(x *scene, c *candidate) {
 		case len(e.Reasons) > 0:
 			why = append(why, e.Reasons[0])
 		case own >= showFindings:
-			why = append(why, "what is told of its own requests is worse than before it, or beside it")
+			why = append(why, "what it shows of itself is worse than before it, or beside it")
 		case len(e.Against) > 0:
 			why = append(why, e.Against[0])
 		}
@@ -177,13 +177,17 @@ func relationTo(depth int) string {
 // of it only what is beyond 1 counts, which nothing wrong gives. Against it speak
 // points that are no worse, and harm that is ruled out.
 func (w *watch) ownEvidence(x *scene, logE float64) float64 {
-	own, ok := x.pointsOf(w)
-	if !ok {
-		own = min(0, logE)
+	kinds := []float64{min(0, logE)}
+	if points, ok := x.pointsOf(w); ok {
+		kinds[0] = points
 	}
 	if slower, ok := w.slower(); ok {
-		own = stat.LogAdd(own, slower) - math.Ln2
+		kinds = append(kinds, slower)
 	}
+	if events, ok := w.svc.eventsSince(w.begin, w.next-1, func(i *instance) bool { return i.version == w.release.Version }); ok {
+		kinds = append(kinds, events)
+	}
+	own := stat.LogSumExp(kinds) - math.Log(float64(len(kinds)))
 	if w.conc != nil && w.past == nil {
 		own -= w.conc.ruledOut()
 	}

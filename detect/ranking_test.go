@@ -154,6 +154,31 @@ func TestRumoursEnd(t *testing.T) {
 	}
 }
 
+// Errors that only a few windows show are told from those that were always there,
+// and its own from those of a caller that was released with it.
+func TestErrorsThatWereNotThereBeforeRank(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(13)
+	s.windows = simStart + 24
+	for _, name := range []string{"cart", "ledger", "search"} {
+		s.replace(name, simStart, 0)
+	}
+	s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) {
+		log := func(pattern string) {
+			w.Logs = append(w.Logs, unship.LogCount{Pattern: pattern, Severity: severityError, Count: 1})
+		}
+		if v.name == "cart" && (t+len(i.id))%3 == 0 {
+			log("always so")
+		}
+		if v.name == "ledger" && i.version == "1.1.0" && t%5 == 0 {
+			log("no such account")
+		}
+	}
+	if first := s.rank(t, nil)[0].Releases[0]; first.Service != "ledger" || first.Share < .6 {
+		t.Errorf("%+v first; want the ledger", first)
+	}
+}
+
 // Where the others that were announced are there, one that is missing is suspect
 // by that alone; where none ever shows up, it tells nothing.
 func TestMissingIsSuspectWhereOthersCome(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 const (
 	siteSeries    = 32 // series of points of one service
 	siteInstances = 32
+	siteEvents    = 32
 	fewPoints     = 5 // fewer earlier points are no measure
 	farAbove      = 3 // calls between a fault and the callers that are looked at
 )
@@ -144,6 +145,9 @@ func (x *scene) site(s *service, at, now int32) float64 {
 	if e, ok := s.loadSince(at, now); ok {
 		sum, n = e, 1
 	}
+	if e, ok := s.eventsSince(at, now, anyInstance); ok {
+		sum, n = stat.LogAdd(sum, e), n+1
+	}
 	add := func(r stat.Ranks) {
 		if r.Points() > 0 {
 			sum, n = stat.LogAdd(sum, r.Late(int(at))), n+1
@@ -179,6 +183,42 @@ func (s *service) loadSince(at, now int32) (logE float64, ok bool) {
 	shift := stat.NewShift(stat.ShiftOptions{PreX: []float64{was.x}, PreN: []float64{was.n}, Phi: beforePhi})
 	shift.Add(is.x, is.n, drift(&signal{}, usualDrift(countFailedHere), 0))
 	return shift.LogA(), true
+}
+
+// eventsSince is the log evidence that some instances show events that are harm
+// by themselves (records of severity ERROR, exceptions, restarts) in more windows
+// since one than the service did before: the mean over its events; false without any.
+func (s *service) eventsSince(at, now int32, of func(*instance) bool) (logE float64, ok bool) {
+	from, events, looked, sum := max(s.first, s.forgotten), 0, 0, math.Inf(-1)
+	for e, x := range s.events {
+		if !x.acts {
+			continue
+		}
+		events++
+		if x.last < at || at-from < fewPoints || looked == siteEvents {
+			continue
+		}
+		looked++
+		var o stat.Order
+		var r stat.Ranks
+		for t := from; t <= now; t++ {
+			shown, heard := 0.0, 0.0
+			if t < at {
+				shown, heard = s.shown(e, t, anyInstance)
+			} else {
+				shown, heard = s.shown(e, t, of)
+			}
+			switch {
+			case heard == 0:
+			case t < at:
+				o.Keep(min(shown, 1))
+			default:
+				r.Meet(int(t), &o, min(shown, 1))
+			}
+		}
+		sum = stat.LogAdd(sum, r.Late(int(at)))
+	}
+	return sum - math.Log(float64(max(1, events))), events > 0
 }
 
 // pointsOf is the log evidence that a release's own points are worse: than those
