@@ -44,6 +44,7 @@ type testSpan struct {
 	failed                bool
 	attrs                 map[string]any
 	region, traceState    string
+	events                []map[string]any // by attributes; "name" is the event's
 }
 
 func (s testSpan) put(t testing.TB, td ptrace.Traces) {
@@ -65,6 +66,11 @@ func (s testSpan) put(t testing.TB, td ptrace.Traces) {
 		span.Status().SetCode(ptrace.StatusCodeError)
 	}
 	set(t, span.Attributes(), s.attrs)
+	for _, attributes := range s.events {
+		e := span.Events().AppendEmpty()
+		set(t, e.Attributes(), attributes)
+		e.SetName(attributes["name"].(string))
+	}
 }
 
 func set(t testing.TB, m pcommon.Map, values map[string]any) {

@@ -25,9 +25,9 @@ func (a *Aggregator) proto(message []byte, record recordReader) (Refusal, error)
 	if err != nil {
 		return Refusal{}, err
 	}
-	d := decoder{in: in, record: record, numbers: in.numbers[:0], written: in.written[:0]}
+	d := decoder{in: in, record: record, numbers: in.numbers[:0], written: in.written[:0], told: in.told[:0]}
 	d.request(message)
-	in.numbers, in.written = d.numbers, d.written
+	in.numbers, in.written, in.told = d.numbers, d.written, d.told
 	if n := len(in.stage.spans) + len(in.points.points) + len(in.lines.lines); d.err == nil && !a.room(n) {
 		d.err = a.overloaded()
 	}
@@ -52,7 +52,8 @@ type decoder struct {
 	numbers []byte // texts of numbers, until the end of the request
 	written []byte // how the series of the data point at work is written
 	thrown  exceptionData
-	any     bool // thrown is that of the span at work
+	any     bool       // thrown is that of the span at work
+	told    []flagData // of the span at work
 }
 
 // ends says whether a message was well-formed to its end.

@@ -187,6 +187,15 @@ func rich(t testing.TB) ptrace.Traces {
 		e.Attributes().PutStr("exception.message", "badly")
 		e.Attributes().PutStr("exception.stacktrace", "at shop.Cart.add(Cart.java:7)")
 	}
+	for _, name := range []string{"feature_flag.evaluation", "feature_flag", "feature_flag.evaluation", "other"} {
+		e := s.Events().AppendEmpty()
+		e.SetName(name)
+		e.Attributes().PutStr("feature_flag.key", "new-"+name)
+		e.Attributes().PutBool("feature_flag.result.value", s.Events().Len()%2 == 0)
+		if name == "feature_flag" {
+			e.Attributes().PutStr("feature_flag.variant", "green")
+		}
+	}
 	l := s.Links().AppendEmpty()
 	l.SetTraceID(traceID(7))
 	l.SetSpanID(spanID(7))
@@ -302,7 +311,16 @@ func TestTheDecoderSaysWhenMemoryIsFull(t *testing.T) {
 
 func TestTheDecoderAllocatesNothing(t *testing.T) {
 	a := newAggregator(t, func(o *Options) { o.MaxPendingBytes = 1 << 40 })
-	message := marshal(t, payload(0, 512))
+	td := payload(0, 512)
+	for _, rs := range td.ResourceSpans().All() {
+		for _, s := range rs.ScopeSpans().At(0).Spans().All() {
+			e := s.Events().AppendEmpty()
+			e.SetName("feature_flag.evaluation")
+			e.Attributes().PutStr("feature_flag.key", "rates")
+			e.Attributes().PutStr("feature_flag.result.variant", "on")
+		}
+	}
+	message := marshal(t, td)
 	per := testing.AllocsPerRun(200, func() {
 		if _, err := a.TracesProto(message); err != nil {
 			t.Fatal(err)

@@ -71,8 +71,9 @@ type intake struct {
 	data      spanData
 	pointData pointData
 	keys      keyCache
-	numbers   []byte // of the decoder, as is the next
+	numbers   []byte // of the decoder, as are the next two
 	written   []byte
+	told      []flagData
 	stage     stage
 	points    pointStage
 	lines     lineStage
@@ -116,6 +117,7 @@ func (in *intake) done() {
 	in.pointData.name, in.pointData.unit = "", ""
 	clear(in.data.traits[:cap(in.data.traits)]) // they, and the pairs, hold on to the request
 	clear(in.pairs[:cap(in.pairs)])
+	clear(in.told[:cap(in.told)])
 	in.labels = labels{}
 	in.a.intakes.Put(in)
 }

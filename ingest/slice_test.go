@@ -69,6 +69,33 @@ func TestSlicesAreFoundByThemselves(t *testing.T) {
 	}
 }
 
+// Flags are told by events of the span that serves the request: each under its own name,
+// whichever convention names it; what was found last counts.
+func TestFlagsThatEventsTell(t *testing.T) {
+	ticks := take(t, requestsOf(3, 400, func(_, i int) testSpan {
+		on := []string{"off", "on"}[i%2]
+		return testSpan{service: "web", pod: "p", events: []map[string]any{
+			{"name": "feature_flag.evaluation", "feature_flag.key": "rates", "feature_flag.result.variant": "neither", "feature_flag.set.id": "x"},
+			{"name": "feature_flag.evaluation", "feature_flag.key": "rates", "feature_flag.result.variant": on, "feature_flag.result.value": i},
+			{"name": "feature_flag.evaluation", "feature_flag.key": "gifts", "feature_flag.result.value": i%4 == 0, "feature_flag.provider.name": "flagd"},
+			{"name": "feature_flag", "feature_flag.key": "colour", "feature_flag.variant": on, "feature_flag.provider_name": "flagd"},
+			{"name": "feature_flag", "feature_flag.variant": on},
+			{"name": "something.else", "feature_flag.key": "other", "feature_flag.variant": on},
+		}}
+	})...)
+	counts := map[string]uint64{}
+	for _, s := range operation(t, ticks[1:2], "web", "op").Slices {
+		counts[s.Key+" "+s.Value] = s.Requests
+	}
+	want := map[string]uint64{
+		"feature_flag.rates off": 200, "feature_flag.rates on": 200, "feature_flag.gifts true": 100, "feature_flag.gifts false": 300,
+		"feature_flag.colour off": 200, "feature_flag.colour on": 200,
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSlicesCountTheirPart(t *testing.T) {
 	ticks := take(t, requestsOf(2, 300, func(_, i int) testSpan {
 		s := testSpan{service: "web", pod: "p", attrs: map[string]any{"tenant.id": fmt.Sprint("t", i%2)}}

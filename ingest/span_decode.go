@@ -18,7 +18,7 @@ func (d *decoder) takeSpan(res *resource, message []byte, count bool) {
 func (d *decoder) span(message []byte) {
 	s := &d.in.data
 	s.clear()
-	d.any = false
+	d.any, d.told = false, d.told[:0]
 	for len(message) > 0 && d.err == nil {
 		if n := d.usualField(s, message); n > 0 {
 			message = message[n:]
@@ -33,6 +33,9 @@ func (d *decoder) span(message []byte) {
 	}
 	if d.any && (s.failed || s.kind.isEntry()) {
 		s.fields[exceptionType], s.fields[exceptionMessage], s.fields[exceptionStack] = d.thrown.typ, d.thrown.message, d.thrown.trace
+	}
+	for k := range d.told {
+		d.evaluated(s, &d.told[k])
 	}
 }
 
@@ -179,9 +182,10 @@ func (d *decoder) use(s *spanData, kind *attributeKind, v *value) {
 	}
 }
 
-// event notes the last exception.
+// event notes the last exception, and which values of feature flags were found.
 func (d *decoder) event(message []byte) {
 	var x exceptionData
+	var flag flagData
 	name := ""
 	r := wire.Reader{Rest: message}
 	for r.Next() {
@@ -200,6 +204,10 @@ func (d *decoder) event(message []byte) {
 					x.message = d.text(&v)
 				case "exception.stacktrace":
 					x.trace = d.text(&v)
+				default:
+					if to := flag.field(key); to != nil {
+						*to = d.text(&v)
+					}
 				}
 			}
 		case 4:
@@ -207,8 +215,11 @@ func (d *decoder) event(message []byte) {
 		}
 	}
 	d.ends(&r)
-	if name == "exception" {
+	switch {
+	case name == "exception":
 		d.thrown, d.any = x, true
+	case flag.told(name):
+		d.told = append(d.told, flag)
 	}
 }
 

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -124,6 +126,30 @@ func (d *spanData) read(s ptrace.Span, keys *attributeKeys) {
 	}
 	if d.failed || d.kind.isEntry() {
 		d.readException(s)
+	}
+	for _, e := range s.Events().All() {
+		d.readFlag(e, keys)
+	}
+}
+
+// readFlag makes the evaluation of a feature flag a trait; of several the last counts.
+func (d *spanData) readFlag(e ptrace.SpanEvent, keys *attributeKeys) {
+	var f flagData
+	for key, v := range e.Attributes().All() {
+		switch key {
+		case "feature_flag.key":
+			f.key = text(v)
+		case "feature_flag.result.variant", "feature_flag.variant":
+			f.variant = text(v)
+		case "feature_flag.result.value":
+			f.value = text(v)
+		}
+	}
+	if value := cmp.Or(f.variant, f.value); f.key != "" && value != "" && (e.Name() == "feature_flag.evaluation" || e.Name() == "feature_flag") {
+		if kind := keys.kind("feature_flag." + f.key); kind.trait != 0 {
+			d.traits = slices.DeleteFunc(d.traits, func(t trait) bool { return t.key == kind.trait })
+			d.addTrait(kind.trait, value)
+		}
 	}
 }
 
