@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -21,8 +22,26 @@ type exceptionData struct {
 	place               string // in own code, as far as the trace tells
 }
 
-// locate reads the stack trace. It takes long: call it before a shard is locked.
-func (d *exceptionData) locate() { d.place = stack.Place(d.trace) }
+// placeCache remembers which place a stack trace tells, by its hash: what goes wrong often
+// goes wrong in few ways. It has a fixed size, and belongs to one goroutine.
+type placeCache [256]struct {
+	hash  uint64
+	place string
+}
+
+// locate finds the place. To read a trace that is not known takes long: call it before a
+// shard is locked.
+func (c *placeCache) locate(d *exceptionData) {
+	if d.trace == "" {
+		return
+	}
+	hash := maphash.String(nameSeed, d.trace)
+	e := &c[hash%uint64(len(c))]
+	if e.hash != hash {
+		e.hash, e.place = hash, strings.Clone(stack.Place(d.trace)) // it may lie in the decoder's buffer
+	}
+	d.place = e.place
+}
 
 func (d *spanData) exception() *exceptionData {
 	return &exceptionData{typ: d.fields[exceptionType], message: d.fields[exceptionMessage], trace: d.fields[exceptionStack]}

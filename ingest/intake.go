@@ -71,6 +71,7 @@ type intake struct {
 	data      spanData
 	pointData pointData
 	keys      keyCache
+	places    placeCache
 	numbers   []byte // of the decoder, as are the next two
 	written   []byte
 	told      []flagData

@@ -1,9 +1,11 @@
 package ingest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
@@ -81,7 +83,7 @@ func richLogs() plog.Logs {
 		case 8:
 			r.Attributes().PutStr("exception.type", "Broken")
 			r.Attributes().PutStr("exception.message", "badly")
-			r.Attributes().PutStr("exception.stacktrace", "at shop.Cart.add(Cart.java:7)")
+			r.Attributes().PutStr("exception.stacktrace", "goroutine 1 [running]:\nshop.dev/cart.Add(...)\n\t/src/cart/cart.go:7")
 		}
 	}
 	return ld
@@ -140,6 +142,33 @@ func TestTheDecoderReadsUnusualLogs(t *testing.T) {
 		"a severity without a number": more(2<<3, 0, 3<<3|2, 4, 'W', 'a', 'R', 'n'),
 	} {
 		t.Run(what, func(t *testing.T) { logsWay.checkSame(t, message) })
+	}
+}
+
+// What is remembered must not lie in the request, whose bytes are used again.
+func TestNothingRememberedLiesInTheRequest(t *testing.T) {
+	late := func(o *Options) { o.Lateness = time.Hour }
+	for name, c := range map[string]struct {
+		way     way
+		message []byte
+	}{
+		"logs": {logsWay, marshalLogs(t, richLogs())}, "metrics": {metricsWay, marshalMetrics(t, richMetrics())}, "traces": {tracesWay, marshal(t, rich(t))},
+	} {
+		kept, used := newAggregator(t, late), newAggregator(t, late)
+		for range 2 { // the second time all is known
+			body := slices.Clone(c.message)
+			_, err := c.way.here(kept, c.message)
+			_, wrong := c.way.here(used, body)
+			if err != nil || wrong != nil {
+				t.Fatal(err, wrong)
+			}
+			for i := range body {
+				body[i] = 'X'
+			}
+		}
+		if diff := cmp.Diff(kept.Flush(), used.Flush()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

@@ -255,3 +255,33 @@ func TestLogsAndMetricsInAnyOrder(t *testing.T) {
 		t.Errorf("%d log records counted, want 4000", count)
 	}
 }
+
+func TestManySendersOfLogsAndMetricsAtOnce(t *testing.T) {
+	const senders, batches = 8, 48
+	far := func(o *Options) { o.Lateness = time.Hour }
+	one, many := newAggregator(t, far), newAggregator(t, far)
+	send := func(a *Aggregator, batch int) {
+		_, err := a.MetricsProto(marshalMetrics(t, metricPayload(batch)))
+		_, wrong := a.LogsProto(marshalLogs(t, logPayload(batch, 30)))
+		if err != nil || wrong != nil {
+			t.Error(err, wrong)
+		}
+	}
+	for batch := range batches {
+		send(one, batch)
+	}
+	var wg sync.WaitGroup
+	for i := range senders {
+		wg.Go(func() {
+			for batch := i; batch < batches; batch += senders {
+				send(many, batch)
+				many.Take()
+			}
+		})
+	}
+	wg.Wait()
+	want := one.Flush()
+	if diff := cmp.Diff(want, many.Flush()); diff != "" || len(want) == 0 {
+		t.Errorf("%d ticks\n%s", len(want), diff)
+	}
+}

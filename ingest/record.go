@@ -96,7 +96,7 @@ func (in *intake) log(r *resource, d *logData) {
 	t.read(&l, d)
 	if d.exception.typ != "" {
 		if !in.thin {
-			d.exception.locate()
+			in.places.locate(&d.exception)
 		}
 		t.exceptions = append(t.exceptions, d.exception)
 		l.exception = int32(len(t.exceptions))

@@ -68,7 +68,7 @@ func (in *intake) span(r *resource, d *spanData) {
 	if s.result == failed && !s.kind.isCall() || d.fields[exceptionType] != "" {
 		x := d.exception()
 		if x.typ != "" && !in.thin {
-			x.locate()
+			in.places.locate(x)
 		}
 		in.stage.failures = append(in.stage.failures, failure{d.errorName(), d.errorText(), *x})
 		s.failure = int32(len(in.stage.failures))
