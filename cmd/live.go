@@ -190,6 +190,10 @@ func (l *live) run(ctx context.Context) error {
 			return l.drain()
 		case m := <-l.inbox:
 			l.hear(ctx, m)
+		case <-l.agg.Ready():
+			if err := l.judge(ctx); err != nil {
+				return err
+			}
 		case <-poll.C:
 			l.letGo()
 			if to, ok := idle.advance(l.agg.MaxTime(), time.Now(), l.config.Lateness, l.refusing()); ok {

@@ -91,6 +91,7 @@ type Aggregator struct {
 	buckets   lists[unship.Bucket]
 	readings  lists[reading]
 	pending   atomic.Int64 // estimated bytes of open windows and resources
+	ready     chan struct{}
 
 	// open is the index of the first window that is not closed. It is read
 	// under a shard's lock, and raised before that lock is taken to close.
@@ -125,6 +126,7 @@ func New(opt Options) (*Aggregator, error) {
 	a := &Aggregator{
 		opt:       opt,
 		keys:      newAttributeKeys(),
+		ready:     make(chan struct{}, 1),
 		announced: map[int64][]unship.Announcement{},
 		services:  map[unship.Service]*service{},
 	}

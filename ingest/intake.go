@@ -243,8 +243,18 @@ func (a *Aggregator) follow() {
 
 func (a *Aggregator) raise(watermark int64) {
 	a.watermark = max(a.watermark, watermark)
-	a.open.Store(max(a.open.Load(), a.index(watermark)))
+	if index := a.index(watermark); index > a.open.Load() {
+		a.open.Store(index)
+		select {
+		case a.ready <- struct{}{}:
+		default:
+		}
+	}
 }
+
+// Ready tells when there may be something to [Aggregator.Take]. Who takes it at once
+// keeps less in memory when much comes in at once.
+func (a *Aggregator) Ready() <-chan struct{} { return a.ready }
 
 // Hold keeps the watermark where it is, whatever comes, or lets it follow again.
 // A live caller holds it after a restart, while senders hand in what they kept.

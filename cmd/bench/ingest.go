@@ -37,13 +37,11 @@ func serveIngest(ctx context.Context, grpc, http string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.Run(ctx) })
 	group.Go(func() error {
-		poll := time.NewTicker(200 * time.Millisecond)
-		defer poll.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-poll.C:
+			case <-agg.Ready():
 				agg.Take()
 			}
 		}
