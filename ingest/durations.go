@@ -74,7 +74,7 @@ func (d *durations) reach(bucket int16) {
 
 // clear empties the range, and keeps its room unless that is more than most need.
 func (d *durations) clear() {
-	const most = 64
+	const most = 192
 	if cap(d.counts) > most {
 		d.counts = nil
 	}
