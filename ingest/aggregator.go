@@ -110,6 +110,7 @@ type Aggregator struct {
 	closed    int64 // the first window that Take has not seen
 
 	closing  sync.Mutex // held while windows are closed; guards what follows
+	done     int64      // all windows before it were closed
 	services map[unship.Service]*service
 	meters   meters
 	joiners  []*joiner // at rest
@@ -133,7 +134,7 @@ func New(opt Options) (*Aggregator, error) {
 	a.resources = newResources(&a.pending)
 	a.open.Store(firstIndex)
 	a.resumed.Store(firstIndex)
-	a.closed = firstIndex
+	a.closed, a.done = firstIndex, firstIndex
 	for i := range a.shards {
 		a.shards[i].panes = map[int64]*pane{}
 	}

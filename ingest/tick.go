@@ -73,6 +73,10 @@ func (a *Aggregator) Flush() []unship.Tick {
 // close closes every window before a.open.
 func (a *Aggregator) close() (ticks []unship.Tick) {
 	open, announced, lost := a.due()
+	if open == a.done {
+		return nil
+	}
+	a.done = open
 	indices := a.indices(open)
 	for index := range announced {
 		indices = append(indices, index)

@@ -39,13 +39,13 @@ func decodeLine(line []byte) (item Item, err error) {
 	return item, nil
 }
 
-// decodeMessage reads the times of one OTLP export request in protobuf.
+// decodeMessage reads the times of one OTLP export request in protobuf, which it keeps.
 func decodeMessage(msg []byte) (item Item, err error) {
 	item.Kind = kindOfMessage(msg)
 	if item.Kind == KindNone {
 		return Item{}, errors.New("the message is not an OTLP export request of traces, metrics or logs")
 	}
-	item.Message = bytes.Clone(msg)
+	item.Message = msg
 	item.At = item.latest()
 	return item, nil
 }

@@ -113,9 +113,9 @@ func (l *lines) skip() error {
 type frames struct {
 	r   *bufio.Reader
 	max int
-	buf []byte
 }
 
+// next reads a message, which is the caller's to keep.
 func (f *frames) next() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(f.r, head[:]); err != nil {
@@ -136,14 +136,14 @@ func (f *frames) next() ([]byte, error) {
 
 // message reads n bytes. It grows with what is there: a wrong length allocates little.
 func (f *frames) message(n int) ([]byte, error) {
-	f.buf = f.buf[:0]
-	for len(f.buf) < n {
-		step := min(n-len(f.buf), 1<<20)
-		at := len(f.buf)
-		f.buf = append(f.buf, make([]byte, step)...)
-		if got, err := io.ReadFull(f.r, f.buf[at:]); err != nil {
+	var message []byte
+	for len(message) < n {
+		step := min(n-len(message), 1<<20)
+		at := len(message)
+		message = append(message, make([]byte, step)...)
+		if got, err := io.ReadFull(f.r, message[at:]); err != nil {
 			return nil, fmt.Errorf("the file ends after %d of %d bytes of a message: %w", at+got, n, io.ErrUnexpectedEOF)
 		}
 	}
-	return f.buf, nil
+	return message, nil
 }

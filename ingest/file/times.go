@@ -1,6 +1,7 @@
 package file
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -64,12 +65,49 @@ func clamp(t uint64) int64 { return int64(min(t, farFuture)) }
 
 // fixed gives the last value of a field of eight bytes, 0 if there is none.
 func fixed(message []byte, number uint32) (v uint64) {
-	for r := (wire.Reader{Rest: message}); r.Next(); {
+	for {
+		var last uint64
+		var found bool
+		if message, last, found = skipUsual(message, number); found {
+			v = last
+		}
+		r := wire.Reader{Rest: message}
+		if !r.Next() {
+			return v
+		}
 		if r.Field == number && r.Type == wire.Fixed64 {
 			v = r.Num
 		}
+		message = r.Rest
 	}
-	return v
+}
+
+// skipUsual passes over fields whose tag and length, or short number, take a byte each,
+// as nearly all do. Of those of eight bytes with the number it gives the last.
+func skipUsual(b []byte, number uint32) (rest []byte, v uint64, found bool) {
+	for len(b) >= 9 && b[0] >= 1<<3 && b[0] < 0x80 {
+		size := 2
+		switch wire.Type(b[0] & 7) {
+		case wire.Bytes:
+			size += int(b[1])
+			if b[1] >= 0x80 || size > len(b) {
+				return b, v, found
+			}
+		case wire.Fixed64:
+			size = 9
+			if uint32(b[0]>>3) == number {
+				v, found = binary.LittleEndian.Uint64(b[1:]), true
+			}
+		case wire.Varint:
+			if b[1] >= 0x80 {
+				return b, v, found
+			}
+		default:
+			return b, v, found
+		}
+		b = b[size:]
+	}
+	return b, v, found
 }
 
 // spanTime is the end of a span.
