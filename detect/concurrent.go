@@ -194,13 +194,18 @@ func (c *comparison) strongest(n int) []*stream {
 // share is the stream's part of the release's evidence, as a logarithm.
 func (s *stream) share() float64 { return math.Log(s.weight) + s.logE() }
 
-// carriers is how many streams are computed anew when instances are left out.
-// The others only add, so what is found is a lower bound.
-const carriers = 8
+// Streams that are computed anew when instances are left out. The others only
+// add, so what is found is a lower bound. Where instances are left out one by one
+// the strongest have to do. Those on a bad node are left out once, and by all
+// streams: the strongest then are what the node does, not what is left.
+const (
+	carriers = 8
+	everyone = math.MaxInt
+)
 
 // without gives the evidence up to window t as if some instances had not been
-// there: a lower bound, from the streams that carry the evidence.
-func (c *comparison) without(out map[*instance]bool, t int32) float64 {
+// there: a lower bound, from so many of the streams that carry the evidence.
+func (c *comparison) without(out map[*instance]bool, t int32, streams int) float64 {
 	again := comparison{svc: c.svc, sides: c.sides, start: c.start}
 	again.sides.without = out
 	if c.levels != nil {
@@ -220,7 +225,7 @@ func (c *comparison) without(out map[*instance]bool, t int32) float64 {
 		}
 	}
 	var terms []float64
-	for _, s := range c.strongest(carriers) {
+	for _, s := range c.strongest(streams) {
 		if s.loss != nil && !c.someoneElse(out, t) {
 			continue
 		}

@@ -46,7 +46,7 @@ func (d *Detector) examine(w *watch, t int32) {
 		}
 	}
 	if len(out) > 0 {
-		g.logE = w.without(out, t)
+		g.logE = w.without(out, t, everyone)
 		if g.logE < w.threshold() {
 			g.node = strings.Join(bad, ", ")
 			g.doubts = append(g.doubts, fmt.Sprintf("node %s harms other services as well; without it the evidence is not enough", g.node))
@@ -66,7 +66,7 @@ func (w *watch) alone(out map[*instance]bool, t int32) string {
 	}
 	for _, i := range live[:min(leftOut, len(live))] {
 		out[i] = true
-		e := w.without(out, t)
+		e := w.without(out, t, carriers)
 		delete(out, i)
 		if e < math.Log(enoughAlone) {
 			return fmt.Sprintf("instance %s carries nearly all of the evidence; one instance can be ill by itself", i.ID)

@@ -265,15 +265,16 @@ func (w *watch) forget(from int32) {
 	}
 }
 
-// without gives a lower bound of the evidence as if some instances had not been there.
-func (w *watch) without(out map[*instance]bool, t int32) float64 {
+// without gives a lower bound of the evidence as if some instances had not been
+// there, by so many of the streams that compare in the same moments.
+func (w *watch) without(out map[*instance]bool, t int32, streams int) float64 {
 	e := 0.0
 	if w.conc != nil {
 		last := t
 		if w.switched != 0 {
 			last = w.switched - 1
 		}
-		e = w.conc.without(out, last)
+		e = w.conc.without(out, last, streams)
 	}
 	if w.past != nil {
 		e += w.past.without(out, t)
