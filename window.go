@@ -103,6 +103,10 @@ type LogCount struct {
 	TraceID string `json:"trace_id,omitempty"`
 }
 
+// FlagPattern begins the pattern of log records that tell which value of a feature
+// flag was found; the flag's key, "=" and the value follow.
+const FlagPattern = "feature_flag.evaluation "
+
 // MaxExample is the length, in bytes, to which example log lines are cut.
 const MaxExample = 300
 

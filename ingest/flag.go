@@ -3,13 +3,15 @@ package ingest
 import (
 	"cmp"
 	"slices"
+
+	"unship.dev"
 )
 
 // flagPrefix is what the traits of feature flags begin with; the flag's key follows.
 const flagPrefix = "feature_flag."
 
-// flagData is an evaluation of a feature flag as an event of a span tells it: by the
-// semantic conventions of today, or by those before them.
+// flagData is an evaluation of a feature flag as an event tells it, of a span or in a log
+// record: by the semantic conventions of today, or by those before them.
 type flagData struct{ key, variant, value string }
 
 // field gives the place of an attribute that matters, nil if it does not.
@@ -27,7 +29,13 @@ func (f *flagData) field(key string) *string {
 
 // told says that an event of this name tells of a flag, and of which value.
 func (f *flagData) told(event string) bool {
-	return (event == "feature_flag.evaluation" || event == "feature_flag") && f.key != "" && f.result() != ""
+	return (event == "feature_flag.evaluation" || event == "feature_flag") && f.key != "" && f.result() != "" &&
+		len(f.key) <= maxTraitKey && len(f.result()) <= maxTraitValue
+}
+
+// appendPattern writes the pattern of log records that tell of this value.
+func (f *flagData) appendPattern(b []byte) []byte {
+	return append(append(append(append(b, unship.FlagPattern...), f.key...), '='), f.result()...)
 }
 
 // result is the variant, which is the name of a value, or the value itself.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -41,7 +42,7 @@ func (d *decoder) logRecord(res *resource, message []byte, count bool) {
 				observed = r.Num
 			}
 		default:
-			d.rareLogField(&r)
+			d.rareLogField(&l, &r)
 		}
 	}
 	if d.ends(&r); d.err != nil || !count {
@@ -51,11 +52,15 @@ func (d *decoder) logRecord(res *resource, message []byte, count bool) {
 		l.time = observed
 	}
 	l.body = d.body(&body)
+	if l.flag.told(cmp.Or(l.name, l.event)) {
+		d.written = l.flag.appendPattern(d.written[:0])
+		l.template = textOf(d.written)
+	}
 	d.in.log(res, &l)
 }
 
-// rareLogField checks a field that says nothing here.
-func (d *decoder) rareLogField(r *wire.Reader) {
+// rareLogField checks a field that says nothing here, but for the name of an event.
+func (d *decoder) rareLogField(l *logData, r *wire.Reader) {
 	switch r.Field {
 	case 7:
 		r.Want(wire.Varint)
@@ -64,7 +69,7 @@ func (d *decoder) rareLogField(r *wire.Reader) {
 	case 10:
 		d.spanID(r)
 	case 12:
-		r.Want(wire.Bytes)
+		l.name = d.string(r)
 	}
 }
 

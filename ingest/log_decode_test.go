@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
+	"unship.dev"
 	"unship.dev/ingest/otlp/wire"
 )
 
@@ -48,7 +49,7 @@ func richLogs() plog.Logs {
 	meteredResource(rl.Resource().Attributes(), 1, 0)
 	sl := rl.ScopeLogs().AppendEmpty()
 	sl.Scope().SetName("scope")
-	for i := range 9 {
+	for i := range 12 {
 		r := sl.LogRecords().AppendEmpty()
 		r.SetObservedTimestamp(stamp(time.Duration(i) * time.Second))
 		r.SetTraceID(traceID(uint64(i)))
@@ -84,16 +85,42 @@ func richLogs() plog.Logs {
 			r.Attributes().PutStr("exception.type", "Broken")
 			r.Attributes().PutStr("exception.message", "badly")
 			r.Attributes().PutStr("exception.stacktrace", "goroutine 1 [running]:\nshop.dev/cart.Add(...)\n\t/src/cart/cart.go:7")
+		case 9, 10, 11:
+			r.SetEventName([]string{"feature_flag.evaluation", "", "other"}[i-9])
+			r.Attributes().PutStr("event.name", "feature_flag.evaluation")
+			r.Attributes().PutStr("feature_flag.key", "rates")
+			r.Attributes().PutBool("feature_flag.result.value", true)
+			r.Attributes().PutStr("feature_flag.provider.name", "flagd")
 		}
 	}
 	return ld
 }
 
+func TestFlagsThatLogRecordsTell(t *testing.T) {
+	a := newAggregator(t)
+	if _, err := a.LogsProto(marshalLogs(t, richLogs())); err != nil {
+		t.Fatal(err)
+	}
+	told := uint64(0)
+	for _, tick := range a.Flush() {
+		for _, w := range tick.Windows {
+			for _, l := range w.Logs {
+				if l.Pattern == unship.FlagPattern+"rates=true" {
+					told += l.Count
+				}
+			}
+		}
+	}
+	if told != 2 {
+		t.Errorf("%d evaluations; want the two that are events of that name", told)
+	}
+}
+
 func TestTheDecoderReadsAllOfLogs(t *testing.T) {
 	message := marshalLogs(t, richLogs())
 	logsWay.checkChanged(t, message)
-	if o := logsWay.byDecoder(t, message, 1); o.Malformed || o.Stats.Records != 9 {
-		t.Errorf("%+v, want nine records", o.Stats)
+	if o := logsWay.byDecoder(t, message, 1); o.Malformed || o.Stats.Records != 12 {
+		t.Errorf("%+v, want twelve records", o.Stats)
 	}
 }
 

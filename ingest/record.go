@@ -28,6 +28,8 @@ type logData struct {
 	body         string
 	trace        [2]uint64
 	exception    exceptionData
+	event, name  string // of the event that it is: by an attribute, and by its own field
+	flag         flagData
 }
 
 // field gives the place of an attribute that matters here, nil if it does not.
@@ -41,8 +43,10 @@ func (d *logData) field(key string) *string {
 		return &d.exception.message
 	case "exception.stacktrace":
 		return &d.exception.trace
+	case "event.name":
+		return &d.event
 	}
-	return nil
+	return d.flag.field(key)
 }
 
 // stagedLine is a log record on its way to its pane.

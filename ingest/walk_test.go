@@ -132,6 +132,12 @@ func (d *spanData) read(s ptrace.Span, keys *attributeKeys) {
 	}
 }
 
+// tells is told once more.
+func (f *flagData) tells(event string) bool {
+	value := cmp.Or(f.variant, f.value)
+	return f.key != "" && len(f.key) <= 80 && value != "" && len(value) <= 64 && (event == "feature_flag.evaluation" || event == "feature_flag")
+}
+
 // readFlag makes the evaluation of a feature flag a trait; of several the last counts.
 func (d *spanData) readFlag(e ptrace.SpanEvent, keys *attributeKeys) {
 	var f flagData
@@ -145,7 +151,7 @@ func (d *spanData) readFlag(e ptrace.SpanEvent, keys *attributeKeys) {
 			f.value = text(v)
 		}
 	}
-	if value := cmp.Or(f.variant, f.value); f.key != "" && value != "" && (e.Name() == "feature_flag.evaluation" || e.Name() == "feature_flag") {
+	if value := cmp.Or(f.variant, f.value); f.tells(e.Name()) {
 		if kind := keys.kind("feature_flag." + f.key); kind.trait != 0 {
 			d.traits = slices.DeleteFunc(d.traits, func(t trait) bool { return t.key == kind.trait })
 			d.addTrait(kind.trait, value)
@@ -202,6 +208,9 @@ func readLog(r plog.LogRecord) logData {
 		if at := d.field(key); at != nil {
 			*at = text(v)
 		}
+	}
+	if d.flag.tells(cmp.Or(r.EventName(), d.event)) {
+		d.template = "feature_flag.evaluation " + d.flag.key + "=" + cmp.Or(d.flag.variant, d.flag.value)
 	}
 	return d
 }

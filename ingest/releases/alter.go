@@ -130,6 +130,17 @@ func (s *service) hearFlags(tick *unship.Tick, windows []unship.Window) {
 			}
 		}
 	}
+	for i := range windows {
+		for _, l := range windows[i].Logs {
+			told, is := strings.CutPrefix(l.Pattern, unship.FlagPattern)
+			if name, value, ok := strings.Cut(told, "="); is && ok {
+				if sums[name] == nil {
+					sums[name] = map[string]uint64{}
+				}
+				sums[name][value] += l.Count
+			}
+		}
+	}
 	for _, v := range variants { // of the flag that is named beside it, where there is one
 		if x := sums[v]; x != nil && len(keys) == 1 {
 			delete(sums, v)

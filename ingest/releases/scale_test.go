@@ -37,6 +37,9 @@ func TestStoriesOfScaleAndAnnouncements(t *testing.T) {
 		{"a value of a flag that requests did not carry before", `0..300 1.0?rates=off*3:60
 			300..600 1.0?rates=off*2:40 1.0#b?rates=on*2:40`, `
 			300 1.0 (flag rates=on) was=1.0 since=290 last=305 replaced`},
+		{"a value of a flag that log records tell", `0..300 1.0?log:rates=off*3:60
+			300..600 1.0?log:rates=off*2:40 1.0#b?log:rates=on*2:40`, `
+			300 1.0 (flag rates=on) was=1.0 since=290 last=305 replaced`},
 		{"values of a flag from the first minute on", `0..600 1.0?rates=off*2:40 1.0#b?rates=on*2:40`, ``},
 		{"a flag that begins to be told", `0..300 1.0*3:60
 			300..600 1.0?rates=off*2:60 1.0#b?rates=on*2:40`, `

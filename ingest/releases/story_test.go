@@ -24,7 +24,7 @@ var (
 // A line of a story is "FROM..TO EVERY? VERSION[/BUILD][#NAMES]*INSTANCES:REQUESTS …", in seconds,
 // requests in a tick of all instances together; or
 // "AT announce VERSION [rollback] [finished] [in=NAMESPACE] [id=ID] [flag=NAME] [ago=SECONDS]".
-// "VERSION?FLAG=VALUE*…" are requests that carry a value of a feature flag.
+// "VERSION?FLAG=VALUE*…" are requests that carry a value of a feature flag, of "log:FLAG" by log records.
 // Without NAMES instances are named after version and build.
 func tell(t *testing.T, tr *releases.Tracker, story string) (said []string) {
 	t.Helper()
@@ -147,7 +147,11 @@ func speak(t *testing.T, tick *unship.Tick, word string) {
 		if share := (requests + n - 1 - i) / n; share > 0 {
 			w.Operations = []unship.Operation{{Name: "GET /", Requests: uint64(share)}}
 			if flagged {
-				w.Operations[0].Slices = []unship.Slice{{Key: "feature_flag." + key, Value: value, Requests: uint64(share)}}
+				if logged, is := strings.CutPrefix(key, "log:"); is {
+					w.Logs = []unship.LogCount{{Pattern: unship.FlagPattern + logged + "=" + value, Count: uint64(share)}, {Pattern: "rates=on", Count: 100}}
+				} else {
+					w.Operations[0].Slices = []unship.Slice{{Key: "feature_flag." + key, Value: value, Requests: uint64(share)}}
+				}
 			}
 		}
 		tick.Windows = append(tick.Windows, w)
