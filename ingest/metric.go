@@ -82,7 +82,18 @@ type meters struct {
 	since int64
 	swept int64 // the window at which the silent ones were last dropped
 
-	room unship.Histogram // for the buckets of an increase
+	room  unship.Histogram // for the buckets of an increase
+	order []uint32         // for sorted
+}
+
+// sorted gives the order of readings, until the next is asked for.
+func (t *meters) sorted(list []reading) []uint32 {
+	t.order = t.order[:0]
+	for i := range list {
+		t.order = append(t.order, uint32(i))
+	}
+	slices.SortFunc(t.order, func(i, j uint32) int { return compareReadings(&list[i], &list[j]) })
+	return t.order
 }
 
 // measure turns the points of each instance into metrics. Sorted, the points of one
@@ -107,11 +118,14 @@ func (b *builder) measure() {
 			all.of[key] = m
 		}
 		m.heard, m.node, m.build = b.index, w.node, w.build
-		slices.SortFunc(w.readings, func(x, y reading) int { return compareReadings(&x, &y) })
-		w.readings = slices.CompactFunc(w.readings, func(x, y reading) bool { return compareReadings(&x, &y) == 0 })
 		w.metrics = make([]unship.Metric, 0, len(w.readings))
-		for i := range w.readings {
-			b.read(key, w, m, &w.readings[i])
+		var last *reading
+		for _, i := range all.sorted(w.readings) {
+			r := &w.readings[i]
+			if last == nil || compareReadings(last, r) != 0 { // else it was sent twice
+				b.read(key, w, m, r)
+			}
+			last = r
 		}
 		b.a.readings.put(w.readings)
 		w.readings = nil
