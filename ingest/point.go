@@ -147,42 +147,23 @@ func (in *intake) level(r *resource, f *form, d *pointData, value float64) {
 	in.points.points = append(in.points.points, point{form: f, at: int64(d.time), value: value, resource: r.number})
 }
 
-// commitPoints hands the staged points to their shards, which are locked once for each resource.
+// commitPoints hands the staged points to their shards.
 func (in *intake) commitPoints() {
-	for list := in.points.points; len(list) > 0; {
-		n := 1
-		for n < len(list) && list[n].resource == list[0].resource {
-			n++
-		}
-		in.commitRun(&in.a.shards[list[0].resource%shardCount], list[:n])
-		list = list[n:]
-	}
-}
-
-func (in *intake) commitRun(s *shard, run []point) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var p *pane
-	var f fate
-	index, counted := int64(firstIndex), false
-	for i := range run {
-		m := &run[i]
-		if k := in.a.index(m.at); k != index || p == nil {
-			index = k
-			p, f = s.at(in.a, index)
-		}
+	counted := false
+	commitRuns(in, in.points.points, (*point).place, func(p *pane, f fate, index int64, m *point) int64 {
 		if !m.isLevel { // a level shares the fate of its summary
 			if counted = in.count(f, index); counted {
 				in.tally.Points++
 			}
 		}
-		if counted {
-			added := in.addPoint(p, m)
-			p.bytes += added
-			in.bytes += added
+		if !counted {
+			return 0
 		}
-	}
+		return in.addPoint(p, m)
+	})
 }
+
+func (m *point) place() (resource uint32, at int64) { return m.resource, m.at }
 
 func (in *intake) addPoint(p *pane, m *point) (added int64) {
 	added = pointBytes

@@ -131,42 +131,22 @@ func (t *lineStage) read(l *stagedLine, d *logData) {
 	l.hash = hashOf(t.texts[begin:])
 }
 
-// commitLines hands the staged records to their shards, which are locked once for each resource.
+// commitLines hands the staged records to their shards.
 func (in *intake) commitLines() {
-	for list := in.lines.lines; len(list) > 0; {
-		n := 1
-		for n < len(list) && list[n].resource == list[0].resource {
-			n++
-		}
-		in.commitLinesOf(&in.a.shards[list[0].resource%shardCount], list[:n])
-		list = list[n:]
-	}
-}
-
-func (in *intake) commitLinesOf(s *shard, run []stagedLine) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var p *pane
-	var f fate
-	index := int64(firstIndex)
-	for i := range run {
-		l := &run[i]
-		if k := in.a.index(l.time); k != index || p == nil {
-			index = k
-			p, f = s.at(in.a, index)
-		}
+	commitRuns(in, in.lines.lines, (*stagedLine).place, func(p *pane, f fate, index int64, l *stagedLine) (added int64) {
 		if !in.count(f, index) {
-			continue
+			return 0
 		}
 		in.tally.Records++
-		added := in.addLine(p, l)
+		added = in.addLine(p, l)
 		if l.exception != 0 {
 			added += in.addException(p, l.resource, l.trace, &in.lines.exceptions[l.exception-1])
 		}
-		p.bytes += added
-		in.bytes += added
-	}
+		return added
+	})
 }
+
+func (l *stagedLine) place() (resource uint32, at int64) { return l.resource, l.time }
 
 // lineSum are the records of one kind in a pane, and of warnings an example.
 type lineSum struct {
