@@ -78,7 +78,9 @@ func (d *Detector) candidates() (out []*candidate) {
 			add(w.release, d.announced(w)).watch = w
 		}
 	}
-	for _, r := range d.rumours {
+	rumours := slices.Clone(d.rumours)
+	slices.SortFunc(rumours, func(a, b rumour) int { return a.release.Compare(b.release) })
+	for _, r := range rumours {
 		if d.services[r.release.Service] != nil {
 			add(unship.Release{ReleaseID: r.release}, r.begin).Unseen = true
 		}
@@ -187,7 +189,7 @@ func (w *watch) ownEvidence(x *scene, logE float64) float64 {
 	if events, ok := w.svc.eventsSince(w.begin, w.next-1, func(i *instance) bool { return i.version == w.release.Version }); ok {
 		kinds = append(kinds, events)
 	}
-	own := stat.LogSumExp(kinds) - math.Log(float64(len(kinds)))
+	own := meanLog(kinds)
 	if w.conc != nil && w.past == nil {
 		own -= w.conc.ruledOut()
 	}
@@ -201,7 +203,7 @@ func (w *watch) ownEvidence(x *scene, logE float64) float64 {
 // everything was replaced: the mean over operations and two limits. Nothing is
 // granted to starting instances, for all releases start; false without durations.
 func (w *watch) slower() (logE float64, ok bool) {
-	sum, n := math.Inf(-1), 0
+	var all []float64
 	for u := range w.shown {
 		took := w.shown[u].candidate
 		if w.past == nil || u >= len(w.svc.units) || w.svc.units[u].lat == nil || took.Total() == 0 {
@@ -214,17 +216,17 @@ func (w *watch) slower() (logE float64, ok bool) {
 			}
 		}
 		for _, q := range pointQuantiles {
-			limit, all := before.quantile(q)
-			if all < minDurations {
+			limit, known := before.quantile(q)
+			if known < minDurations {
 				continue
 			}
 			slow, _ := before.above(limit)
-			s := stat.NewShift(stat.ShiftOptions{PreX: []float64{slow}, PreN: []float64{all}, Phi: beforePhi})
+			s := stat.NewShift(stat.ShiftOptions{PreX: []float64{slow}, PreN: []float64{known}, Phi: beforePhi})
 			s.Add(float64(took.Above(limit)), float64(took.Total()), usualDrift(countP90))
-			sum, n = stat.LogAdd(sum, s.LogA()), n+1
+			all = append(all, s.LogA())
 		}
 	}
-	return sum - math.Log(float64(max(1, n))), n > 0
+	return meanLog(all), len(all) > 0
 }
 
 // quantile gives a block's quantile and how many durations it holds.

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -233,5 +234,20 @@ func TestTheBlameOfAGuiltyReleaseRanksTheOthers(t *testing.T) {
 	r := s.run(t)["cart"]
 	if len(r.blame.Ranking) != 2 || r.blame.Ranking[0].Service != "cart" || r.blame.Ranking[0].Share < .95 || r.blame.Ranking[1].Why == "" {
 		t.Errorf("%+v", r.blame.Ranking)
+	}
+}
+
+// A recording and the live stream give the same incidents, to the last bit.
+func TestRankingTwiceGivesTheSame(t *testing.T) {
+	t.Parallel()
+	d := (&graph{services: 60, releases: 5, edges: true, begin: 40}).play(t, 55)
+	want := d.Rank()
+	for range 20 {
+		if got := d.Rank(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, then %+v", want, got)
+		}
+	}
+	if first := want[0].Releases[0]; first.Service != "service-0000" || first.Share < .9 {
+		t.Errorf("%+v first", first)
 	}
 }

@@ -141,16 +141,16 @@ func (x *scene) above(s *service) (out []*service, depth map[*service]int) {
 // site is the log evidence that the requests to a service are worse since
 // window at than before, or that it sends fewer: the mean over what tells of it.
 func (x *scene) site(s *service, at, now int32) float64 {
-	sum, n := math.Inf(-1), 0
+	var all []float64
 	if e, ok := s.loadSince(at, now); ok {
-		sum, n = e, 1
+		all = append(all, e)
 	}
 	if e, ok := s.eventsSince(at, now, anyInstance); ok {
-		sum, n = stat.LogAdd(sum, e), n+1
+		all = append(all, e)
 	}
 	add := func(r stat.Ranks) {
 		if r.Points() > 0 {
-			sum, n = stat.LogAdd(sum, r.Late(int(at))), n+1
+			all = append(all, r.Late(int(at)))
 		}
 	}
 	for _, k := range bounded(x.about[s]) {
@@ -159,10 +159,16 @@ func (x *scene) site(s *service, at, now int32) float64 {
 	for _, k := range bounded(x.by[s]) {
 		add(k.silence(at, x.last))
 	}
-	if n == 0 {
+	return meanLog(all)
+}
+
+// meanLog is the log of the mean of evidence, to the last bit the same in any order; 0 without any.
+func meanLog(logE []float64) float64 {
+	if len(logE) == 0 {
 		return 0
 	}
-	return sum - math.Log(float64(n))
+	slices.Sort(logE)
+	return stat.LogSumExp(logE) - math.Log(float64(len(logE)))
 }
 
 // bounded orders series by name, so that arrival changes nothing.
@@ -189,42 +195,59 @@ func (s *service) loadSince(at, now int32) (logE float64, ok bool) {
 // by themselves (records of severity ERROR, exceptions, restarts) in more windows
 // since one than the service did before: the mean over its events; false without any.
 func (s *service) eventsSince(at, now int32, of func(*instance) bool) (logE float64, ok bool) {
-	from, events, looked, sum := max(s.first, s.forgotten), 0, 0, math.Inf(-1)
+	var shows []int
+	events := 0
 	for e, x := range s.events {
-		if !x.acts {
-			continue
-		}
-		events++
-		if x.last < at || at-from < fewPoints || looked == siteEvents {
-			continue
-		}
-		looked++
-		var o stat.Order
-		var r stat.Ranks
-		for t := from; t <= now; t++ {
-			shown, heard := 0.0, 0.0
-			if t < at {
-				shown, heard = s.shown(e, t, anyInstance)
-			} else {
-				shown, heard = s.shown(e, t, of)
-			}
-			switch {
-			case heard == 0:
-			case t < at:
-				o.Keep(min(shown, 1))
-			default:
-				r.Meet(int(t), &o, min(shown, 1))
+		if x.acts {
+			events++
+			if x.last >= at {
+				shows = append(shows, e)
 			}
 		}
-		sum = stat.LogAdd(sum, r.Late(int(at)))
 	}
-	return sum - math.Log(float64(max(1, events))), events > 0
+	if events == 0 {
+		return 0, false
+	}
+	slices.SortFunc(shows, func(a, b int) int {
+		p, q := s.events[a], s.events[b]
+		return cmp.Or(cmp.Compare(p.kind, q.kind), cmp.Compare(p.name, q.name))
+	})
+	var all []float64
+	for _, e := range shows[:min(len(shows), siteEvents)] {
+		r := s.eventSince(e, at, now, of)
+		all = append(all, r.Late(int(at)))
+	}
+	none := s.eventSince(len(s.events), at, now, of) // those that are not shown are all alike
+	for range events - len(all) {
+		all = append(all, none.Late(int(at)))
+	}
+	return meanLog(all), true
+}
+
+// eventSince ranks the windows since one by whether some instances show an event.
+func (s *service) eventSince(event int, at, now int32, of func(*instance) bool) (r stat.Ranks) {
+	var o stat.Order
+	for t := max(s.first, s.forgotten); t <= now; t++ {
+		who := of
+		if t < at {
+			who = anyInstance
+		}
+		shown, heard := s.shown(event, t, who)
+		switch {
+		case heard == 0:
+		case t < at:
+			o.Keep(min(shown, 1))
+		case o.Len() >= fewPoints:
+			r.Meet(int(t), &o, min(shown, 1))
+		}
+	}
+	return r
 }
 
 // pointsOf is the log evidence that a release's own points are worse: than those
 // beside it where there are any, else than what was before it; 0 without points.
 func (x *scene) pointsOf(w *watch) (logE float64, ok bool) {
-	sum, n := math.Inf(-1), 0
+	var all []float64
 	own := func(i *instance) bool { return i.version == w.release.Version }
 	for _, k := range bounded(x.about[w.svc]) {
 		if k.holder != w.svc {
@@ -237,11 +260,8 @@ func (x *scene) pointsOf(w *watch) (logE float64, ok bool) {
 			r = k.since(w.begin, x.last, own)
 		}
 		if r.Points() > 0 {
-			sum, n = stat.LogAdd(sum, r.Late(int(w.begin))), n+1
+			all = append(all, r.Late(int(w.begin)))
 		}
 	}
-	if n == 0 {
-		return 0, false
-	}
-	return sum - math.Log(float64(n)), true
+	return meanLog(all), len(all) > 0
 }
