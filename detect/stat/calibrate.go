@@ -343,34 +343,21 @@ func (c *Calibration) estimateTau(h *history) {
 }
 
 // shrink sets Tau2 and PhiS: what the histories show, drawn towards the prior
-// and raised by a standard error. Of scales of which they have fewer than three
-// blocks the other services tell; where those do not, dispersion is taken to go
-// on rising, half as much at each length as at the one before: so does that of
-// what is correlated for as long as could be watched.
+// and raised by a standard error. Scales of which they have fewer than three
+// blocks take the value of the last that has.
 func (c *Calibration) shrink(windows, mu float64, prior *Prior) {
 	t0, nu := prior.tau()
 	df := nu + c.TauWeight
 	tau2 := (float64(nu*t0) + float64(c.TauWeight*c.TauHat)) / df
 	c.Tau2 = tau2 * (1 + math.Sqrt(2/df))
-	run, rise := 1.0, 0.0
+	run := 1.0
 	for i, b := range blockLengths() {
-		m := float64(mu * float64(b))
-		phi0, nu := prior.phi(i, b, m)
-		before := run
-		switch {
-		case i == 0 || float64(3*b) <= windows:
+		if i == 0 || float64(3*b) <= windows {
+			m := float64(mu * float64(b))
+			phi0, nu := prior.phi(i, b, m)
 			df := nu + c.DF[i]
 			phi := float64((float64(nu*phi0) + c.Chi2[i]) / df * (1 + math.Sqrt(2/df)))
 			run = math.Max(run, phi-float64(m*tau2))
-			rise = run - before
-			if i == 0 {
-				rise = 0
-			}
-		case nu >= 2*priorDF:
-			run = math.Max(run, float64(phi0*(1+math.Sqrt(2/nu)))-float64(m*tau2))
-		default:
-			rise /= 2
-			run += rise
 		}
 		c.PhiS = append(c.PhiS, run)
 	}
