@@ -5,8 +5,9 @@ import "time"
 // RankingSchema names the JSON form of [Ranking]. Fields may be added to it, never changed.
 const RankingSchema = "unship.ranking/v1"
 
-// Ranking orders the releases of one environment by what speaks for each of
-// them, if one of them is the cause. It answers "which one first?" where
+// Ranking orders the releases of one environment, those under watch and those
+// whose watch ended not long ago, by what speaks for each of them, if one of them
+// is the cause. It answers "which one first?" where
 // nothing is sure enough to act on, and never acts: unship.ranking/v1.
 type Ranking struct {
 	Schema      string     `json:"schema"`

@@ -75,8 +75,9 @@ type Detector struct {
 	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
 	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
 	checks   []*verification
-	changes  []*placebo // watches of changes without a new version
-	rumours  []rumour   // releases that were announced and not seen, oldest first
+	changes  []*placebo   // watches of changes without a new version
+	rumours  []rumour     // releases that were announced and not seen, oldest first
+	ended    []*candidate // whose watch is over, oldest first
 	audit    audit
 	epoch    time.Time                  // start of the first window, which has index 1
 	spreads  map[spreadKey]estateSpread // of levels in the estate, by block

@@ -39,6 +39,7 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 			if j.Verdict == unship.Healthy {
 				w.teachWarmth()
 			}
+			d.retire(w)
 			d.close(w)
 		}
 	}

@@ -12,14 +12,20 @@ import (
 	"unship.dev/detect/stat"
 )
 
-// showsAbove is the probability that a fault which its caller sees is seen by that one's caller, too.
-const showsAbove = .5
+const (
+	// showsAbove is the probability that a fault which its caller sees is seen by that one's caller, too.
+	showsAbove = .5
+	// rankedAlong is for how many times the length of its watch a release is ranked, and maxEnded bounds those whose watch is over.
+	rankedAlong = 2
+	maxEnded    = 64
+)
 
 // candidate is a release that may be the cause.
 type candidate struct {
 	svc   *service
-	watch *watch // nil: announced, never seen
+	watch *watch // nil: announced, never seen; or its watch is over
 	begin int32
+	until int32   // of one whose watch is over: how long it is ranked; 0 of others
 	fits  float64 // log likelihood ratio of all that was seen, were it the cause
 	unship.Standing
 }
@@ -36,7 +42,9 @@ func (d *Detector) Rank() (out []unship.Ranking) {
 		x := d.scene(env)
 		fits := make([]float64, len(all))
 		for k, c := range all {
-			d.weigh(x, c)
+			if c.until == 0 {
+				d.weigh(x, c)
+			}
 			fits[k] = c.fits
 		}
 		r := unship.Ranking{Schema: unship.RankingSchema, Environment: env, At: d.time(d.now + 1)}
@@ -63,26 +71,50 @@ func (d *Detector) rankBlame(blames []unship.Blame) {
 	}
 }
 
-// candidates are the releases under watch, sorted, then those that were only announced.
-func (d *Detector) candidates() (out []*candidate) {
-	add := func(r unship.Release, begin int32) *candidate {
-		c := &candidate{svc: d.services[r.Service], begin: begin}
-		c.Standing = unship.Standing{
-			Namespace: r.Namespace, Service: r.Name, Version: r.Version, Previous: r.Previous, Since: d.time(begin),
-		}
-		out = append(out, c)
-		return c
+// retire keeps what spoke for a release when its watch ended.
+func (d *Detector) retire(w *watch) {
+	d.ended = slices.DeleteFunc(d.ended, func(c *candidate) bool { return c.until <= d.now })
+	if w.release.IsRollback() || w.dismissed || d.services[w.release.Service] == nil {
+		return
 	}
+	c := d.candidate(w.release, d.announced(w))
+	c.watch = w
+	d.weigh(d.scene(w.release.Environment), c)
+	c.watch, c.until = nil, w.begin+rankedAlong*(w.until-w.begin)
+	d.ended = append(d.ended[max(0, len(d.ended)+1-maxEnded):], c)
+}
+
+func (d *Detector) candidate(r unship.Release, begin int32) *candidate {
+	c := &candidate{svc: d.services[r.Service], begin: begin}
+	c.Standing = unship.Standing{
+		Namespace: r.Namespace, Service: r.Name, Version: r.Version, Previous: r.Previous, Since: d.time(begin),
+	}
+	return c
+}
+
+// candidates are the releases under watch, sorted, then those that were only
+// announced, then those whose watch ended not long ago.
+func (d *Detector) candidates() (out []*candidate) {
 	for _, w := range d.watches {
 		if !w.release.IsRollback() && !w.dismissed && d.services[w.release.Service] != nil {
-			add(w.release, d.announced(w)).watch = w
+			c := d.candidate(w.release, d.announced(w))
+			c.watch = w
+			out = append(out, c)
 		}
 	}
 	rumours := slices.Clone(d.rumours)
 	slices.SortFunc(rumours, func(a, b rumour) int { return a.release.Compare(b.release) })
 	for _, r := range rumours {
 		if d.services[r.release.Service] != nil {
-			add(unship.Release{ReleaseID: r.release}, r.begin).Unseen = true
+			c := d.candidate(unship.Release{ReleaseID: r.release}, r.begin)
+			c.Unseen = true
+			out = append(out, c)
+		}
+	}
+	for _, c := range d.ended {
+		if c.until > d.now {
+			again := *c
+			out = append(out, &again)
 		}
 	}
 	return out

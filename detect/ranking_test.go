@@ -139,7 +139,8 @@ func TestRumoursEnd(t *testing.T) {
 		want    []string
 	}{
 		{20, nil}, {25, []string{"cart unseen"}}, {50, []string{"cart unseen", "ledger unseen"}},
-		{65, []string{"cart", "ledger unseen"}}, {79, []string{"cart", "ledger unseen"}}, {90, []string{"cart"}},
+		{65, []string{"cart", "ledger unseen"}}, {129, []string{"cart", "ledger unseen"}},
+		{135, []string{"cart"}}, {159, []string{"cart"}}, {162, nil}, // its watch is over at 110
 	} {
 		s.windows = c.windows
 		var got []string

@@ -30,7 +30,7 @@ func (d *Detector) hearRumours(tick *unship.Tick, policies rules.Set, t int32) {
 				continue
 			}
 			begin := max(1, min(t, int32(a.At.Sub(d.epoch)/d.opt.Window)+1))
-			r := rumour{unship.ReleaseID{Service: s.id, Version: a.Version}, begin, begin + int32(policies.For(s.id).Watch/d.opt.Window)}
+			r := rumour{unship.ReleaseID{Service: s.id, Version: a.Version}, begin, begin + rankedAlong*int32(policies.For(s.id).Watch/d.opt.Window)}
 			known := slices.ContainsFunc(d.rumours, func(o rumour) bool { return o.release == r.release })
 			if !known && len(d.rumours) < maxRumours {
 				d.rumours = append(d.rumours, r)
