@@ -28,9 +28,13 @@ const (
 	repoDigests
 	imageID
 	revision
+	versionLabel
+	platformVersion
 	replicasetName
 	deploymentName
 	podName
+	podUID
+	platformInstance
 	nodeName
 	hostName
 	processID
@@ -66,10 +70,28 @@ func resourceFieldOf(key string) resourceField {
 		return repoDigests
 	case "container.image.id":
 		return imageID
-	case "vcs.ref.head.revision", "vcs.repository.ref.revision":
+	case "vcs.ref.head.revision", "vcs.repository.ref.revision", "git.commit.sha":
 		return revision
+	case "faas.version", "aws.ecs.task.revision", "heroku.release.version":
+		return platformVersion
+	}
+	if isVersionLabel(key) {
+		return versionLabel
 	}
 	return placeFieldOf(key)
+}
+
+// isVersionLabel says that a key is that of Kubernetes' recommended label for the
+// version, as it is or under one of the prefixes that the conventions have, or had,
+// for the labels of pods and of what makes them.
+func isVersionLabel(key string) bool {
+	const label = "app.kubernetes.io/version"
+	if !strings.HasSuffix(key, label) {
+		return false
+	}
+	prefix := key[:len(key)-len(label)]
+	return prefix == "" || strings.HasPrefix(prefix, "k8s.") &&
+		(strings.HasSuffix(prefix, ".label.") || strings.HasSuffix(prefix, ".labels."))
 }
 
 func placeFieldOf(key string) resourceField {
@@ -80,6 +102,10 @@ func placeFieldOf(key string) resourceField {
 		return deploymentName
 	case "k8s.pod.name":
 		return podName
+	case "k8s.pod.uid":
+		return podUID
+	case "faas.instance", "aws.ecs.task.arn", "aws.ecs.task.id":
+		return platformInstance
 	case "k8s.node.name":
 		return nodeName
 	case "host.name":
@@ -147,7 +173,8 @@ func (d *resourceData) identity() (identity, error) {
 // version gives what stands for the release's version, and what tells two
 // builds of one version apart. The version is service.version, unless it is
 // missing or tells nothing; then, in this order, the image's tag, its digest,
-// the commit, and the hash of the pod template.
+// the commit, the version by the platform (a function's, a task's), the version by
+// a label, which whoever deploys may forget to raise, and the hash of the pod template.
 func (d *resourceData) version() (version, build string) {
 	tag := cmp.Or(NormalizeVersion(d[imageTags]), NormalizeVersion(d[imageTagOld]))
 	digest := cmp.Or(digestOf(d[manifestDigest]), digestOf(d[repoDigests]), digestOf(d[imageID]))
@@ -155,6 +182,7 @@ func (d *resourceData) version() (version, build string) {
 	build = cmp.Or(digest, digestOf(d[serviceVersion]), commit, tag)
 	version = cmp.Or(
 		NormalizeVersion(d[serviceVersion]), tag, digest, commit,
+		NormalizeVersion(d[platformVersion]), NormalizeVersion(d[versionLabel]),
 		podHash(d[replicasetName], d[podName], d[deploymentName]),
 		cut(d[serviceVersion], maxVersion), unknownVersion,
 	)
@@ -171,6 +199,8 @@ func (d *resourceData) instanceID() string {
 		return d[podName]
 	case d[serviceInstance] != "":
 		return d[serviceInstance]
+	case d[podUID] != "" || d[platformInstance] != "":
+		return cmp.Or(d[podUID], d[platformInstance])
 	case d[hostName] != "" && d[processID] != "":
 		return d[hostName] + "/" + d[processID]
 	}

@@ -183,7 +183,7 @@ func TestNormalizeVersion(t *testing.T) {
 		"1.4.2@" + sha: "1.4.2", "latest@" + sha: "sha256:9f86d081884c", "cart@" + sha: "sha256:9f86d081884c",
 		"host:5000/shop/cart@" + sha: "sha256:9f86d081884c", sha: "sha256:9f86d081884c", sha[7:]: "sha256:9f86d081884c",
 		"sha256:9f86d081884c": "sha256:9f86d081884c", "docker.io/cart": "",
-		"": "", "unknown": "", "latest": "", "Dev": "", "${VERSION}": "", "{{ .Tag }}": "", "%VERSION%": "", "@project.version@": "", "cart:latest": "",
+		"": "", "unknown": "", "latest": "", "$LATEST": "", "Dev": "", "${VERSION}": "", "{{ .Tag }}": "", "%VERSION%": "", "@project.version@": "", "cart:latest": "",
 		"release/1.2": "release/1.2", "2024-01-01T10:20:30Z": "2024-01-01T10:20:30Z", "1.2-SNAPSHOT": "1.2-SNAPSHOT",
 		"a94a8fe5ccb19ba61c4c0873d391e987982fbbd3": "a94a8fe5ccb1",
 	} {
@@ -241,6 +241,13 @@ func TestResources(t *testing.T) {
 		{"replica set", attrs{"k8s.replicaset.name": "cart-5c66d57d58", "k8s.pod.name": "cart-5c66d57d58-zxw8n"}, "5c66d57d58", "", "cart-5c66d57d58-zxw8n"},
 		{"pod", attrs{"k8s.deployment.name": "cart", "k8s.pod.name": "cart-5c66d57d58-zxw8n"}, "5c66d57d58", "", "cart-5c66d57d58-zxw8n"},
 		{"stateful set", attrs{"k8s.pod.name": "cart-0"}, "unknown", "", "cart-0"},
+		{"label", attrs{"k8s.pod.label.app.kubernetes.io/version": "1.4", "k8s.replicaset.name": "cart-5c66d57d58", "k8s.pod.uid": "u", "host.name": "h", "process.pid": "1"}, "1.4", "", "u"},
+		{"label by older rules", attrs{"k8s.deployment.labels.app.kubernetes.io/version": "1.4"}, "1.4", "", "unknown"},
+		{"label as it is", attrs{"app.kubernetes.io/version": "1.4", "container.image.tag": "1.5"}, "1.5", "", "unknown"},
+		{"another thing's label", attrs{"k8s.node.app.kubernetes.io/version": "1.30", "my.app.kubernetes.io/version": "2"}, "unknown", "", "unknown"},
+		{"function", attrs{"faas.version": "26", "faas.instance": "2021/06/28/[$LATEST]2f399eb1"}, "26", "", "2021/06/28/[$LATEST]2f399eb1"},
+		{"function without versions", attrs{"faas.version": "$LATEST", "git.commit.sha": "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"}, "a94a8fe5ccb1", "", "unknown"},
+		{"task", attrs{"aws.ecs.task.revision": "8", "aws.ecs.task.arn": "arn:aws:ecs:task/7"}, "8", "", "arn:aws:ecs:task/7"},
 		{"a placeholder is better than nothing", attrs{"service.version": "dev"}, "dev", "", "unknown"},
 	}
 	for _, tt := range tests {

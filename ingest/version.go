@@ -110,7 +110,7 @@ func imageName(s string) bool {
 func placeholder(v string) bool {
 	switch strings.ToLower(v) {
 	case "", "unknown", "unset", "undefined", "unspecified", "none", "null", "nil", "n/a", "na", "-",
-		"latest", "dev", "development", "devel", "(devel)", "local", "version", "todo", "changeme",
+		"latest", "$latest", "dev", "development", "devel", "(devel)", "local", "version", "todo", "changeme",
 		"main", "master", "head", "trunk", "stable", "edge", "nightly":
 		return true
 	}
