@@ -294,6 +294,7 @@ type shiftStream struct {
 	crossing *crossing // instead of a shift: a comparison with other callers
 	heard    *hearing  // instead of a shift: what neighbours saw, before and after
 	event    int       // index of the event that it is about and 1; 0: none
+	milder   int       // the same said with less severity and 1, which counts as well; 0: none
 	fresh    bool      // the event is one that first came after the release began
 	single   bool
 	weight   float64

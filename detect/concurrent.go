@@ -47,6 +47,7 @@ type stream struct {
 	slice     string      // "key=value" of the only requests that count
 	level     *level      // of a metric that it is about; nil: none, and divisions are its evidence
 	event     int         // index of the event that it is about and 1; 0: none
+	milder    int         // the same said with less severity and 1, which counts as well; 0: none
 	from      int32       // its first window, where that is not the comparison's
 	single    bool        // one operation or slice by itself
 	weight    float64

@@ -113,7 +113,7 @@ func (s *service) showed(i *instance, k eventKey, example string, t int32) {
 
 // shows says whether an instance showed an event in window t.
 func (i *instance) shows(event int, t int32) bool {
-	if event >= len(i.events) {
+	if event < 0 || event >= len(i.events) {
 		return false
 	}
 	v := i.events[event]
@@ -160,23 +160,21 @@ func (i *instance) forgetEvents(from int32) {
 
 // eventCells is the history of an event in one version's instances: one
 // opportunity for each window in which an instance was heard.
-func (s *service) eventCells(event int, version string, h history) stat.Cells {
+func (s *service) eventCells(x sign, version string, h history) stat.Cells {
 	var c stat.Cells
 	for _, i := range s.instances {
 		if i.version != version || i.first >= h.to {
 			continue
 		}
 		n, y := make([]int32, h.to-h.from), make([]int32, h.to-h.from)
-		for _, x := range i.heard {
-			if x.at >= h.from && x.at < h.to {
-				n[x.at-h.from] = 1
+		for _, v := range i.heard {
+			if v.at >= h.from && v.at < h.to {
+				n[v.at-h.from] = 1
 			}
 		}
-		if event >= 0 && event < len(i.events) {
-			for _, at := range i.events[event] {
-				if at >= h.from && at < h.to {
-					y[at-h.from] = 1
-				}
+		for _, event := range []int{x.event, x.milder} {
+			for _, at := range i.shownIn(event, h) {
+				y[at-h.from] = 1
 			}
 		}
 		c.N, c.Y = append(c.N, n), append(c.Y, y)
@@ -223,6 +221,7 @@ func eventSignals(ratio float64) map[unship.Signal]*signal {
 // eventTest is what a comparison knows of events.
 type eventTest struct {
 	window  time.Duration
+	before  history
 	signals map[unship.Signal]*signal
 	usual   *stat.Calibration // of known events together: what to expect of new ones
 	fresh   int               // new events that act, so far
@@ -235,15 +234,15 @@ type eventTest struct {
 // hypothesis an event's first occurrence is no likelier in the candidate than
 // its share of opportunities).
 func (c *comparison) addEvents(w *watch, h history, window time.Duration) {
-	c.events = &eventTest{window: window, signals: eventSignals(w.policy.Tolerance.Ratio)}
+	c.events = &eventTest{window: window, before: h, signals: eventSignals(w.policy.Tolerance.Ratio)}
 	known := c.svc.knownEvents(h)
 	all := make([]stat.Cells, len(known))
 	for k, e := range known {
-		all[k] = c.svc.eventCells(e, w.baseline, h)
+		all[k] = c.svc.eventCells(c.svc.sign(e, isVersion(w.baseline), h), w.baseline, h)
 	}
 	c.events.usual = stat.Calibrate(all, nil)
 	for k, e := range known {
-		s := c.newEventStream(w, e, stat.Calibrate(all[k:k+1], nil))
+		s := c.newEventStream(w, c.svc.sign(e, isVersion(w.baseline), h), stat.Calibrate(all[k:k+1], nil))
 		s.weight = weightEvents * shareKnown / float64(len(known))
 		s.from = c.start
 		c.addEvent(s)
@@ -253,8 +252,8 @@ func (c *comparison) addEvents(w *watch, h history, window time.Duration) {
 // eventGrid are the log multipliers looked for: a new event is infinitely more frequent.
 var eventGrid = stat.Grid(1.5, 1000, 14)
 
-func (c *comparison) newEventStream(w *watch, event int, cal *stat.Calibration) *stream {
-	s := &stream{signal: c.events.signals[c.svc.events[event].kind], event: event + 1, single: true}
+func (c *comparison) newEventStream(w *watch, x sign, cal *stat.Calibration) *stream {
+	s := &stream{signal: c.events.signals[c.svc.events[x.event].kind], event: x.event + 1, milder: x.milder + 1, single: true}
 	s.opt = c.options(w, s.signal, cal)
 	s.opt.Grid, s.opt.Delta = eventGrid, 0
 	s.divisions = []*division{{opt: s.opt, proc: stat.NewProcess(s.opt), totals: make([]tally, 1)}}
@@ -273,8 +272,15 @@ func (c *comparison) meetEvents(w *watch, t int32) {
 		if acts && c.events.fresh >= maxFreshEvents || !acts && len(c.events.aside) >= maxFreshEvents {
 			continue
 		}
-		s := c.newEventStream(w, e, c.events.usual)
+		x, cal := c.svc.sign(e, isVersion(w.baseline), c.events.before), c.events.usual
+		if x.milder >= 0 { // then it did not come first now
+			cal = stat.Calibrate([]stat.Cells{c.svc.eventCells(x, w.baseline, c.events.before)}, nil)
+		}
+		s := c.newEventStream(w, x, cal)
 		s.from = t
+		if x.milder >= 0 {
+			s.from = t + 1 // whoever raised it shows it in this window
+		}
 		if !acts {
 			c.events.aside = append(c.events.aside, s)
 			continue
@@ -331,7 +337,7 @@ func (c *comparison) showing(t int32) {
 func (c *comparison) show(s *stream, o *opportunities, t int32) {
 	xc, xb := 0, 0
 	for _, i := range c.svc.instances {
-		if !i.shows(s.event-1, t) || !i.grown(t, c.events.window) {
+		if !i.gives(sign{s.event - 1, s.milder - 1}, t) || !i.grown(t, c.events.window) {
 			continue
 		}
 		switch c.sides.side(i) {
@@ -438,14 +444,15 @@ func (p *past) meetEvents(t int32) {
 }
 
 // addEvent makes the stream of an event. One that is new did not come in all
-// the windows before.
+// the windows before, but with less severity.
 func (p *past) addEvent(event int, weight float64, fresh bool) {
 	svc, h := p.w.svc, p.events.before
-	s := &shiftStream{signal: p.events.signals[svc.events[event].kind], event: event + 1, fresh: fresh, weight: weight, single: true}
-	s.opt = stat.ShiftOptions{PreX: make([]float64, h.to-h.from), PreN: make([]float64, h.to-h.from), Phi: beforePhi}
 	old := func(i *instance) bool { return i.version != p.w.release.Version }
+	what := svc.sign(event, old, h)
+	s := &shiftStream{signal: p.events.signals[svc.events[event].kind], event: event + 1, milder: what.milder + 1, fresh: fresh, weight: weight, single: true}
+	s.opt = stat.ShiftOptions{PreX: make([]float64, h.to-h.from), PreN: make([]float64, h.to-h.from), Phi: beforePhi}
 	for t := h.from; t < h.to; t++ {
-		x, n := svc.shown(event, t, old)
+		x, n := svc.shown(what, t, old)
 		s.opt.PreX[t-h.from], s.opt.PreN[t-h.from] = x, n
 		s.pre.x, s.pre.n = s.pre.x+x, s.pre.n+n
 	}
@@ -461,9 +468,9 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	s.shift = stat.NewShift(s.opt)
 	for t := p.from; fresh && t < svc.events[event].first; t++ {
 		if c, ok := p.w.contextAt(t); ok && !p.w.skipped[t] {
-			_, n := p.shown(event, t, nil)
-			s.shift.Add(0, n*rate, p.drift(s, c.load, t-p.w.begin))
-			s.post.n, s.want = s.post.n+n, s.want+n*rate
+			x, n := p.shown(what, t, nil)
+			s.shift.Add(x, n*rate, p.drift(s, c.load, t-p.w.begin))
+			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+n*rate
 		}
 	}
 	p.streams = append(p.streams, s)
@@ -471,20 +478,20 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 
 // shown gives how many of the candidate's grown instances showed an event in
 // window t, and how many were heard.
-func (p *past) shown(event int, t int32, out map[*instance]bool) (x, n float64) {
-	return p.w.svc.shown(event, t, func(i *instance) bool {
+func (p *past) shown(what sign, t int32, out map[*instance]bool) (x, n float64) {
+	return p.w.svc.shown(what, t, func(i *instance) bool {
 		return i.version == p.w.release.Version && !out[i] && i.grown(t, p.w.window)
 	})
 }
 
 // shown gives how many of some instances showed an event in window t, and how many were heard.
-func (s *service) shown(event int, t int32, of func(*instance) bool) (x, n float64) {
+func (s *service) shown(what sign, t int32, of func(*instance) bool) (x, n float64) {
 	for _, i := range s.instances {
 		if _, heard := i.heardAt(t); !heard || !of(i) {
 			continue
 		}
 		n++
-		if i.shows(event, t) {
+		if i.gives(what, t) {
 			x++
 		}
 	}

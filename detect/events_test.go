@@ -115,6 +115,13 @@ var harmlessEvents = []struct {
 			s.sometimes(w, .3, 21, "no such currency <*>")
 		}
 	}},
+	{"a warning is called an error", func(s *simulation, i *simInstance, _ int, w *unship.Window) {
+		severity := int32(13)
+		if i.version == "1.1.0" {
+			severity = 17
+		}
+		s.sometimes(w, .3, severity, "entry <*> is stale")
+	}},
 	{"news that are no errors", func(s *simulation, i *simInstance, _ int, w *unship.Window) {
 		if i.version == "1.1.0" {
 			s.sometimes(w, 1, 9, "uses the new cache")
@@ -143,6 +150,28 @@ func TestHarmlessLogs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A line that comes with every request says nothing about the errors among them.
+func TestALineForEveryRequestHidesNoErrors(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(2) {
+		s := newSimulation(seed + 650)
+		if seed == 0 {
+			s.canary("cart", simStart, 2).ops = nil
+		} else {
+			s.replace("cart", simStart, 0).ops = nil
+		}
+		s.shows = func(_ *simService, i *simInstance, _ int, w *unship.Window) {
+			s.sometimes(w, .9, 9, "request <*> ends")
+			if i.version == "1.1.0" {
+				s.sometimes(w, .6, 17, "request <*> ends")
+			}
+		}
+		if r := s.run(t)["cart"]; r.regressed < 0 {
+			t.Errorf("seed %d: not found: %s, log E %.1f", seed, r.last.Why, r.last.LogE)
+		}
 	}
 }
 

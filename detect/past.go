@@ -217,7 +217,7 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 		}
 		var x, want, n float64
 		if s.event > 0 {
-			x, n = p.shown(s.event-1, t, out)
+			x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
 			want = n * s.rates[0]
 		}
 		for i := range s.places() {

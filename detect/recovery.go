@@ -150,7 +150,7 @@ func (s *returning) step(v *verification, t int32) {
 		x, n = x+float64(c.lost), n+float64(c.calls)
 	}
 	if s.event > 0 {
-		bad, all := v.svc.shown(s.event-1, t, func(i *instance) bool { return i.version != v.release.Version })
+		bad, all := v.svc.shown(sign{s.event - 1, -1}, t, func(i *instance) bool { return i.version != v.release.Version })
 		x, n = x+bad, n+all
 	}
 	if s.points != nil {

@@ -227,12 +227,16 @@ func (s *service) eventsSince(at, now int32, of func(*instance) bool) (logE floa
 // eventSince ranks the windows since one by whether some instances show an event.
 func (s *service) eventSince(event int, at, now int32, of func(*instance) bool) (r stat.Ranks) {
 	var o stat.Order
-	for t := max(s.first, s.forgotten); t <= now; t++ {
+	from, what := max(s.first, s.forgotten), sign{event, -1}
+	if event < len(s.events) {
+		what = s.sign(event, anyInstance, history{from, at})
+	}
+	for t := from; t <= now; t++ {
 		who := of
 		if t < at {
 			who = anyInstance
 		}
-		shown, heard := s.shown(event, t, who)
+		shown, heard := s.shown(what, t, who)
 		switch {
 		case heard == 0:
 		case t < at:
