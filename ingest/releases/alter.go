@@ -16,7 +16,8 @@ const (
 	maxFlags      = 16
 	maxFlagValues = 32
 	sameWords     = time.Minute // the same announcement again within it is a retry, later it is another change
-	flagRequests  = 20          // a tick that carry a new value: fewer may be strays
+	flagRequests  = 20          // that carry a new value: fewer may be strays
+	flagGap       = time.Minute // without requests that carry it, and the count begins anew
 	flagFamily    = "feature_flag."
 	// flagDelay is how many ticks requests carry a new value before it is told
 	// apart: ingest chooses the attributes that it counts by from what it saw.
@@ -36,8 +37,17 @@ var (
 // flag is what is known of one feature flag of a service.
 type flag struct {
 	values map[string]time.Time // those that requests carried, and since when
+	few    map[string]*newcomer // those that few requests carried so far
 	usual  string               // the one that most carried in the tick before
 	turned *unship.Change       // in this tick
+	since  time.Time            // when requests began to carry the value that turned tells of
+}
+
+// newcomer is a value that may become known.
+type newcomer struct {
+	since, last time.Time
+	requests    uint64
+	settling    bool // it was heard in the service's first minute
 }
 
 // told is an announced change without a version.
@@ -70,7 +80,7 @@ func (t *Tracker) alter(tick *unship.Tick) (out []unship.Release) {
 			announced := slices.ContainsFunc(out, func(r unship.Release) bool {
 				return r.Service == s.id && r.Change.Kind == f.turned.Kind && r.Change.Name == f.turned.Name
 			})
-			if r, ok := s.alter(*f.turned, tick.Start.Add(-flagDelay*tick.End.Sub(tick.Start)), tick); ok && !announced {
+			if r, ok := s.alter(*f.turned, f.since.Add(-flagDelay*tick.End.Sub(tick.Start)), tick); ok && !announced {
 				out = append(out, r)
 			}
 			f.turned = nil
@@ -155,7 +165,7 @@ func (s *service) hearFlags(tick *unship.Tick, windows []unship.Window) {
 		}
 		f := s.flags[name]
 		if f == nil && len(s.flags) < maxFlags {
-			f = &flag{values: map[string]time.Time{}}
+			f = &flag{values: map[string]time.Time{}, few: map[string]*newcomer{}}
 			s.flags[name] = f
 		}
 		if f != nil {
@@ -167,25 +177,54 @@ func (s *service) hearFlags(tick *unship.Tick, windows []unship.Window) {
 // hear takes the requests of one tick by value. When values are first heard,
 // all but the commonest of them are taken for new.
 func (f *flag) hear(name string, requests map[string]uint64, at time.Time, settling bool) {
-	by := slices.SortedFunc(maps.Keys(requests), func(a, b string) int {
-		return cmp.Or(-cmp.Compare(requests[a], requests[b]), strings.Compare(a, b))
+	f.count(requests, at, settling)
+	by := slices.SortedFunc(maps.Keys(f.few), func(a, b string) int {
+		return cmp.Or(-cmp.Compare(f.few[a].requests, f.few[b].requests), strings.Compare(a, b))
 	})
-	first := len(f.values) == 0
+	first := len(f.values) == 0 && len(by) > 1
 	for k, v := range by {
-		if _, known := f.values[v]; known || requests[v] < flagRequests || len(f.values) >= maxFlagValues {
+		x := f.few[v]
+		if x.requests < flagRequests || len(f.values) >= maxFlagValues {
 			continue
 		}
-		f.values[v] = at
-		if settling || first && k == 0 && len(by) > 1 {
+		f.values[v] = x.since
+		delete(f.few, v)
+		if x.settling || first && k == 0 {
 			continue
 		}
 		was := f.usual
-		if first && len(by) > 1 {
+		if first {
 			was = by[0]
 		}
-		f.turned = &unship.Change{Kind: unship.ChangeFlag, Name: name, Value: v, Was: was}
+		f.turned, f.since = &unship.Change{Kind: unship.ChangeFlag, Name: name, Value: v, Was: was}, x.since
 	}
-	if !slices.Contains(by, f.usual) || requests[by[0]] > requests[f.usual] {
-		f.usual = by[0]
+	if most := commonest(requests); requests[most] > requests[f.usual] {
+		f.usual = most
 	}
+}
+
+// count adds up the requests that carry values which are not known yet.
+func (f *flag) count(requests map[string]uint64, at time.Time, settling bool) {
+	maps.DeleteFunc(f.few, func(_ string, x *newcomer) bool { return at.Sub(x.last) > flagGap })
+	for v, n := range requests {
+		if _, known := f.values[v]; known || n == 0 {
+			continue
+		}
+		x := f.few[v]
+		if x == nil {
+			if len(f.few) >= maxFlagValues {
+				continue
+			}
+			x = &newcomer{since: at, settling: settling}
+			f.few[v] = x
+		}
+		x.requests, x.last = x.requests+n, at
+	}
+}
+
+// commonest gives the value that most of a tick's requests carried.
+func commonest(requests map[string]uint64) string {
+	return slices.MinFunc(slices.Collect(maps.Keys(requests)), func(a, b string) int {
+		return cmp.Or(-cmp.Compare(requests[a], requests[b]), strings.Compare(a, b))
+	})
 }

@@ -40,6 +40,13 @@ func TestStoriesOfScaleAndAnnouncements(t *testing.T) {
 		{"a value of a flag that log records tell", `0..300 1.0?log:rates=off*3:60
 			300..600 1.0?log:rates=off*2:40 1.0#b?log:rates=on*2:40`, `
 			300 1.0 (flag rates=on) was=1.0 since=290 last=305 replaced`},
+		{"few requests carry the new value", `0..300 1.0?rates=off*2:8
+			300..600 1.0?rates=off*1:4 1.0#b?rates=on*1:4`, `
+			320 1.0 (flag rates=on) was=1.0 since=290 last=325 replaced`},
+		{"strays carry another value", `0..1200 1.0?rates=off*2:40
+			300..310 1.0#b?rates=on*1:5
+			500..510 1.0#b?rates=on*1:5
+			700..710 1.0#b?rates=on*1:5`, ``},
 		{"values of a flag from the first minute on", `0..600 1.0?rates=off*2:40 1.0#b?rates=on*2:40`, ``},
 		{"a flag that begins to be told", `0..300 1.0*3:60
 			300..600 1.0?rates=off*2:60 1.0#b?rates=on*2:40`, `

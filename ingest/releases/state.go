@@ -157,7 +157,7 @@ func (s savedService) restore(from time.Time, opts *Options) *service {
 		}
 	}
 	for _, saved := range s.Flags {
-		f := &flag{values: map[string]time.Time{}, usual: saved.Usual}
+		f := &flag{values: map[string]time.Time{}, few: map[string]*newcomer{}, usual: saved.Usual}
 		for v, at := range saved.Values {
 			if at.Before(from) {
 				f.values[v] = at
