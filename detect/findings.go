@@ -435,11 +435,24 @@ func calling(what string) string {
 	return strings.NewReplacer("makes", "make", "calls", "call").Replace(what)
 }
 
-func percent(p float64) string { return fmt.Sprintf("%.2g %%", 100*p) }
+// percent writes a ratio with two digits, without powers of ten: what is below a
+// hundredth of a percent is nothing that people tell apart.
+func percent(p float64) string {
+	switch {
+	case p > 0 && p < 1e-4:
+		return "less than 0.01 %"
+	case p >= .995:
+		return fmt.Sprintf("%.0f %%", 100*p)
+	}
+	return fmt.Sprintf("%.2g %%", 100*p)
+}
 
 func times(a, b float64) string {
-	if b <= 0 {
+	switch {
+	case b <= 0, a >= 100*b: // the two ratios beside it say more
 		return ""
+	case a >= 10*b:
+		return fmt.Sprintf(" (×%.0f)", a/b)
 	}
 	return fmt.Sprintf(" (×%.2g)", a/b)
 }

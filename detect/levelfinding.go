@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"unship.dev"
@@ -70,20 +72,36 @@ func (l *level) interval(m *metric, logAlpha float64) [2]float64 {
 // sayLevel puts a finding about a level or a trend into words.
 func (w *watch) sayLevel(f *unship.Finding, l *level) string {
 	m := w.svc.metrics[l.metric]
-	unit := f.Unit
-	if unit == "1" {
-		unit = ""
-	} else {
-		unit = " " + unit
-	}
+	is, was := quantity(f.Candidate, f.Unit), quantity(f.Baseline, f.Unit)
 	if !l.trend {
-		return fmt.Sprintf("%s: %s is %.3g%s, %.3g%s in %s at the same time%s; %d instances against %d", w.release.Service, m.title(),
-			f.Candidate, unit, f.Baseline, unit, w.baseline, times(f.Candidate, f.Baseline), l.candidates, l.references)
+		return fmt.Sprintf("%s: %s is %s, %s in %s at the same time%s; %d instances against %d", w.release.Service, m.title(),
+			is, was, w.baseline, times(f.Candidate, f.Baseline), l.candidates, l.references)
 	}
 	until := "it doubles in " + l.soon.Round(time.Minute).String()
 	if l.full {
 		until = "its limit is reached in " + l.soon.Round(time.Minute).String()
 	}
-	return fmt.Sprintf("%s: %s grows by %.3g%s, unlike that of %d other instances (%.3g%s); %s", w.release.Service, m.title(), f.Candidate,
-		unit, l.references, f.Baseline, unit, until)
+	return fmt.Sprintf("%s: %s grows by %s, unlike that of %d other instances (%s); %s", w.release.Service, m.title(), is,
+		l.references, was, until)
+}
+
+// quantity writes a number with three digits and its unit, bytes in powers of a thousand.
+func quantity(v float64, unit string) string {
+	prefix := ""
+	if rest, ok := strings.CutPrefix(unit, "By"); ok {
+		for _, p := range []string{"k", "M", "G", "T"} {
+			if math.Abs(v) >= 999.5 {
+				v, prefix = v/1000, p
+			}
+		}
+		unit = prefix + "B" + rest
+	}
+	number := strconv.FormatFloat(v, 'g', 3, 64)
+	if math.Abs(v) >= 999.5 {
+		number = strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	if unit == "1" || unit == "" {
+		return number
+	}
+	return number + " " + unit
 }
