@@ -95,6 +95,7 @@ type comparison struct {
 	sides     cohorts
 	start     int32          // the first window
 	skipped   map[int32]bool // windows of a telemetry outage
+	patience  int32          // windows for which one with traffic in one cohort waits for the other's
 	kc, kb    int
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
@@ -129,7 +130,7 @@ func (c *comparison) step(t int32) {
 		}
 	}
 	for _, x := range c.sources {
-		x.frame.read(c, &x.stratum, t)
+		x.read(c, t)
 		for k := 0; x.frame.both && k < len(x.slots); k++ {
 			x.slots[k].count(&x.frame)
 		}
@@ -207,7 +208,7 @@ const (
 // without gives the evidence up to window t as if some instances had not been
 // there: a lower bound, from so many of the streams that carry the evidence.
 func (c *comparison) without(out map[*instance]bool, t int32, streams int) float64 {
-	again := comparison{svc: c.svc, sides: c.sides, start: c.start}
+	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience}
 	again.sides.without = out
 	if c.levels != nil {
 		x := *c.levels

@@ -1,6 +1,11 @@
 package detect
 
-import "unship.dev/detect/stat"
+import (
+	"slices"
+	"time"
+
+	"unship.dev/detect/stat"
+)
 
 // slot is a division's stratum that is fed from one place.
 type slot struct {
@@ -17,8 +22,19 @@ type count struct{ n, y int } // requests; bad ones, winsorised
 type source struct {
 	stratum stratum
 	frame   frame
+	waiting []waiting
 	slots   []slot
 }
+
+// waiting is what an instance did in a window in which the other cohort did nothing.
+type waiting struct {
+	at   int32
+	who  *instance
+	cell cell
+}
+
+// patience is for how long such a window waits for another in which only the other cohort has traffic.
+const patience = time.Minute
 
 // frame is what both cohorts did in one window in one stratum.
 type frame struct {
@@ -48,6 +64,38 @@ func (f *frame) read(c *comparison, st *stratum, t int32) {
 		}
 	}
 	f.both = nc > 0 && nb > 0
+}
+
+// read takes window t into the frame. Where requests are so few that only one
+// cohort has any, the window waits for those in which only the other one has:
+// together they are the same moments as well, only longer ones. Which windows are
+// put together depends on how many requests there were, not on what became of
+// them, so that under the null hypothesis a table has the same distribution.
+func (x *source) read(c *comparison, t int32) {
+	x.frame.read(c, &x.stratum, t)
+	if x.frame.both || len(x.frame.cells) == 0 {
+		return
+	}
+	for k, cell := range x.frame.cells {
+		x.waiting = append(x.waiting, waiting{t, c.svc.instances[x.frame.who[k]], cell})
+	}
+	x.waiting = slices.DeleteFunc(x.waiting, func(w waiting) bool { return w.at <= t-c.patience })
+	candidate := func(w waiting) bool { return c.sides.side(w.who) == 1 }
+	if one := candidate(x.waiting[0]); !slices.ContainsFunc(x.waiting, func(w waiting) bool { return candidate(w) != one }) {
+		return
+	}
+	x.frame.gather(c, x.waiting)
+	x.waiting = x.waiting[:0]
+}
+
+// gather makes a frame of windows that waited.
+func (f *frame) gather(c *comparison, windows []waiting) {
+	f.cells, f.who, f.candidate, f.both = f.cells[:0], f.who[:0], f.candidate[:0], true
+	for _, w := range windows {
+		if who := slices.Index(c.svc.instances, w.who); who >= 0 {
+			f.cells, f.who, f.candidate = append(f.cells, w.cell), append(f.who, who), append(f.candidate, c.sides.side(w.who) == 1)
+		}
+	}
 }
 
 // count winsorises what the frame's instances did.

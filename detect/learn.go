@@ -96,7 +96,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	s, h := w.svc, w.svc.history(w.begin, int32(d.opt.History))
 	c := &comparison{
 		svc: s, sides: cohorts{candidate: w.release.Version, baseline: w.baseline},
-		start: w.begin,
+		start: w.begin, patience: int32(patience / d.opt.Window),
 	}
 	c.kc, c.kb = w.instances(t)
 	fleet := d.fleet(s, t)
