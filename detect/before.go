@@ -18,7 +18,7 @@ const (
 	jumpPseudo      = 2    // … and is drawn to 1 by so few counts
 	maxControls     = 30   // services
 	loadWindows     = 6    // over which the present load is taken
-	loadDeadZone    = .25  // of the log load: a quarter more or less is no saturation
+	loadDeadZone    = .25  // of the log load: a quarter more or less than ever before is no saturation
 	strainSD        = .5   // deviation of a log rate for each unit by which the controls' moved: an outage hits no two alike
 	beforePhi       = 1.5  // dispersion of counts around their own past
 	beforeSingle    = 10   // operations with a stream of their own
@@ -55,7 +55,7 @@ type rate struct{ x, n float64 }
 type context struct {
 	at    int32
 	ratio [counts]float64 // of the controls, after to before
-	now   float64         // log change of the load beyond the dead zone
+	now   float64         // log of the load beyond what the past had, and the dead zone
 	load  float64         // the largest of the trailing windows, over which the controls' ratio is taken
 }
 
@@ -214,9 +214,7 @@ func (w *watch) note(t int32) {
 		}
 		c.ratio[count] = median(r)
 	}
-	h := w.svc.history(w.begin, w.length)
-	was, is := w.svc.requests(h.from, h.to), w.svc.requests(max(w.begin, t-loadWindows+1), t+1)
-	c.now = math.Max(0, math.Abs(math.Log((is+1)/(was+1)))-loadDeadZone)
+	c.now = math.Max(w.loadNews(t, loadWindows), w.loadNews(t, t-w.begin+1))
 	c.load = c.now
 	for k := len(w.context) - 1; k >= 0 && w.context[k].at > t-controlWindows; k-- {
 		c.load = math.Max(c.load, w.context[k].now)
