@@ -47,8 +47,8 @@ const (
 // the release (Li et al. 2020 call it temporal correlation).
 //
 // Cost: Add and LogA about 1 µs; LogB, computed when asked for, 17 terms for
-// every third window since five minutes before the release, 80 µs after half
-// an hour.
+// every third window since five minutes before the release and one for each length
+// of a shift that passes, 300 µs after half an hour.
 type Shift struct {
 	phi          float64
 	a, b         float64      // of the time before, divided by φ
@@ -56,6 +56,7 @@ type Shift struct {
 	sd, strain   float64      // deviation by drift; exposures times what strain adds to it
 	grid, growth []float64    // log θ and θ−1 of changes for the worse
 	any, anyGrow []float64    // the same of changes for better or worse
+	least, most  float64      // of them
 	nodes, logV  []float64    // standard normal
 	past         [][2]float64 // sums of the time before up to each window, divided by φ
 	active       int          // windows with exposure since the release
@@ -90,6 +91,7 @@ func NewShift(o ShiftOptions) *Shift {
 		negate(s.grid)
 		negate(s.any)
 	}
+	s.least, s.most = slices.Min(s.any), slices.Max(s.any)
 	s.growth, s.anyGrow = growth(s.grid), growth(s.any)
 	s.nodes, s.logV = nullNodes(1)
 	s.before(o.PreX, o.PreN)
@@ -310,8 +312,54 @@ func (s *Shift) anyTime() float64 {
 		l.add(s.mixture(s.x+slot[0], s.n+slot[1], s.any, s.anyGrow))
 	}
 	all := float64(s.slotCap)
-	return LogAdd(l.log(), math.Log(float64((all-float64(len(s.slots)))*float64(len(s.any))))) -
+	stays := LogAdd(l.log(), math.Log(float64((all-float64(len(s.slots)))*float64(len(s.any))))) -
 		math.Log(all*float64(len(s.any)))
+	return LogAdd(stays, s.passing())
+}
+
+// passingSlots are the lengths, in slots, of shifts that pass: a quarter of a minute to eight minutes.
+var passingSlots = [...]int{1, 2, 4, 8, 16, 32}
+
+// passing is the log of the mixture of ℓ over all changes that began at a slot
+// and have ended at another, with the weight that those have which stay: an outage
+// ends, whereupon no change that stays fits, and what came with the release is no
+// worse an excuse for it than any other moment.
+func (s *Shift) passing() float64 {
+	l := newSum()
+	for k := range s.slots {
+		for _, length := range passingSlots {
+			if k+length >= len(s.slots) {
+				break
+			}
+			from, to := s.slots[s.inTime(k)], s.slots[s.inTime(k+length)]
+			if change, ok := s.anyChange(from[0]-to[0], from[1]-to[1]); ok {
+				l.add(change)
+			}
+		}
+	}
+	return l.log() - math.Log(float64(s.slotCap*len(passingSlots)))
+}
+
+// anyChange is the log of the mean of ℓ over the log changes between the least
+// and the greatest looked for, all as likely, during which came (x, n): by Laplace's
+// method, for there are many such times. Drift widens the peak by as much as it
+// lowers it. Without counts there is no peak.
+func (s *Shift) anyChange(x, n float64) (logL float64, ok bool) {
+	mode, counts := s.mode(x, n)
+	if counts <= 0 {
+		return 0, false
+	}
+	at := math.Max(s.least, math.Min(s.most, mode))
+	return s.ratio(x, n, at, math.Expm1(at)) + math.Min(0, math.Log(2*math.Pi/counts)/2-math.Log(s.most-s.least)), true
+}
+
+// inTime is where the k-th slot is, counted from the earliest: those before the
+// release are kept backwards.
+func (s *Shift) inTime(k int) int {
+	if k < s.first {
+		return s.first - 1 - k
+	}
+	return k
 }
 
 // LogA is the log Bayes factor of "worse since the release" against the null. With
@@ -320,7 +368,8 @@ func (s *Shift) anyTime() float64 {
 func (s *Shift) LogA() float64 { return s.logA }
 
 // LogB is the log Bayes factor of "shifted, either way, at some moment from
-// five minutes before the release to the end of the watch" against the null.
+// five minutes before the release to the end of the watch, or shifted there and
+// back" against the null.
 func (s *Shift) LogB() float64 {
 	if s.stale {
 		s.logB, s.stale = s.anyTime()-s.null(), false

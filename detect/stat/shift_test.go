@@ -45,6 +45,41 @@ func TestShiftIntegratesDrift(t *testing.T) {
 	}
 }
 
+// An outage that comes after the release and ends is not the release's doing,
+// however long it is averaged over what came with it.
+func TestWhatPassesIsNotTheReleases(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		from, to int     // windows of the higher rate
+		least    float64 // of what speaks for a shift from outside rather than for the release
+		most     float64
+	}{
+		{"three minutes", 12, 48, 8, math.Inf(1)},
+		{"two minutes", 20, 44, 6, math.Inf(1)},
+		{"one minute", 31, 43, 1, math.Inf(1)},
+		{"with the release and for good", 0, 150, math.Inf(-1), -3},
+	} {
+		for seed := range uint64(4) {
+			r := newRandom(77 + seed)
+			o := ShiftOptions{Phi: 1.5}
+			for range 96 {
+				o.PreX, o.PreN = append(o.PreX, float64(r.scattered(.6, 1.2))), append(o.PreN, .6)
+			}
+			s := NewShift(o)
+			for w := range 150 {
+				mean := .6
+				if w >= c.from && w < c.to {
+					mean = 3
+				}
+				s.Add(float64(r.scattered(mean, 1.2)), .6, .15)
+			}
+			if d := s.LogB() - s.LogA(); d < c.least || d > c.most {
+				t.Errorf("%s, seed %d: log B %.1f, log A %.1f: their difference is %.1f, want %g to %g", c.name, seed, s.LogB(), s.LogA(), d, c.least, c.most)
+			}
+		}
+	}
+}
+
 // story gives the counts of windows at rates that change at the given windows.
 type story struct {
 	before, at, rate float64 // rate before the change, window of the change (0: the release), rate after
