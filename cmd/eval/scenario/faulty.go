@@ -18,6 +18,11 @@ func replacedErrors(b *builder) {
 	b.blame(r, "errors", r.at)
 }
 
+func errorsInWaves(b *builder) {
+	b.waves()
+	replacedErrors(b)
+}
+
 func rollingErrors(b *builder) {
 	r := b.rolling(b.busy(gross), b.at(), 15*time.Second)
 	b.add(effect{from: r.at, where: onRelease(r), fail: .08, exception: "java.lang.NullPointerException"})

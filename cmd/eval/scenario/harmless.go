@@ -27,6 +27,27 @@ func dependencyOutage(b *builder) {
 	b.add(effect{from: from, until: from + 2*time.Minute, where: onService(b.callee(s)), fail: .25, slow: 3, exception: "java.sql.SQLException"})
 }
 
+// replacedOutage lets what a replaced service calls fail a while after, and recover.
+func replacedOutage(b *builder) {
+	s := b.caller(15)
+	b.replaced(s, b.at())
+	from := b.at() + 2*time.Minute
+	b.add(effect{from: from, until: from + 2*time.Minute, where: onService(b.callee(s)), fail: .25, slow: 3, exception: "java.sql.SQLException"})
+}
+
+// waves lets traffic come in a rush at every full minute, in which all is slower.
+func (b *builder) waves() {
+	for from := time.Duration(0); from < b.length(); from += time.Minute {
+		b.surges = append(b.surges, surge{from: from, until: from + 5*time.Second, factor: 8})
+		b.add(effect{from: from, until: from + 5*time.Second, where: everywhere, slow: 1.6, fail: .004})
+	}
+}
+
+func replacedInWaves(b *builder) {
+	b.waves()
+	b.replaced(b.busy(gross), b.at())
+}
+
 func slowNode(b *builder) {
 	r := b.canaryOf(b.busy(12), b.at(), 10)
 	node := r.pods[0].node

@@ -2,14 +2,18 @@ package scenario
 
 import "unship.dev/cmd/eval/truth"
 
-// Kinds lists everything that can be made, harmless kinds first. It is the one
-// place where a kind is added.
-func Kinds() []Kind {
-	const (
-		none     = truth.ExpectNoRollback
-		rollback = truth.ExpectRollback
-		either   = truth.ExpectRollbackOrAsk
-	)
+// What counts as right.
+const (
+	none     = truth.ExpectNoRollback
+	rollback = truth.ExpectRollback
+	either   = truth.ExpectRollbackOrAsk
+)
+
+// Kinds lists everything that can be made, harmless kinds first. A kind is added
+// to one of the two lists below and nowhere else.
+func Kinds() []Kind { return append(harmlessKinds(), faultyKinds()...) }
+
+func harmlessKinds() []Kind {
 	return []Kind{
 		{"good-canary", "a harmless canary that takes over after four minutes", none, false, goodCanary},
 		{"good-rolling", "a harmless rolling update", none, false, goodRolling},
@@ -17,6 +21,8 @@ func Kinds() []Kind {
 		{"good-blue-green", "a harmless release switched from blue to green", none, false, goodBlueGreen},
 		{"good-concurrent", "four harmless releases within two minutes", none, false, goodConcurrent},
 		{"dependency-outage", "what the canary's service calls fails for both versions", none, false, dependencyOutage},
+		{"replaced-outage", "what a service calls fails for two minutes, a while after all its pods were replaced", none, false, replacedOutage},
+		{"replaced-in-waves", "all pods are replaced where traffic comes in a rush at every full minute", none, false, replacedInWaves},
 		{"slow-node", "the node of one canary pod becomes slow for everything on it", none, false, slowNode},
 		{"surge", "traffic doubles during a canary and everything slows down", none, false, trafficSurge},
 		{"warm-up", "new pods need a minute to warm up", none, false, warmUp},
@@ -34,9 +40,14 @@ func Kinds() []Kind {
 		{"logs-only-canary", "a harmless canary in an estate with logs only", none, false, logsOnlyCanary},
 		{"new-log-lines", "a canary writes a harmless line that no version wrote before", none, false, newLogLines},
 		{"tenant-mix", "a canary gets mostly the tenant that fails often everywhere", none, false, tenantMix},
+	}
+}
 
+func faultyKinds() []Kind {
+	return []Kind{
 		{"canary-errors", "eight percent of a canary's requests fail", rollback, true, canaryErrors},
 		{"replaced-errors", "a tenth of the requests fail after all pods were replaced", rollback, true, replacedErrors},
+		{"errors-in-waves", "a tenth of the requests fail after all pods were replaced, where traffic comes in rushes", rollback, false, errorsInWaves},
 		{"rolling-errors", "eight percent of the requests to new pods of a rolling update fail", rollback, false, rollingErrors},
 		{"blue-green-errors", "a tenth of the requests fail after the switch", rollback, false, blueGreenErrors},
 		{"small-errors", "a canary fails two percent more often", rollback, false, smallErrors},
