@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -146,7 +147,7 @@ func (j walJournal) Room(bytes int) error {
 
 // Append stores a request before it is answered.
 func (j walJournal) Append(signal otlp.Signal, encoding otlp.Encoding, body []byte) error {
-	return j.log.Append(fmt.Sprint(uint8(signal)), fmt.Sprint(uint8(encoding)), body)
+	return j.log.Append(strconv.Itoa(int(signal)), strconv.Itoa(int(encoding)), body)
 }
 
 func parseRecord(signal, encoding string) (s otlp.Signal, e otlp.Encoding, err error) {
