@@ -128,6 +128,7 @@ func (r *replay) open(paths []string) (err error) {
 }
 
 func (r *replay) take(item file.Item) error {
+	defer item.Release()
 	var refusal ingest.Refusal
 	var err error
 	switch item.Kind {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -25,7 +26,7 @@ func decodeLine(line []byte) (item Item, err error) {
 	}
 	switch item.Kind {
 	case KindTraces, KindMetrics, KindLogs:
-		item.Message, err = wire.AppendJSON(make([]byte, 0, len(line)/2), item.Kind.message(), line)
+		item.Message, err = wire.AppendJSON(slices.Grow(room(), len(line)/2), item.Kind.message(), line)
 	case KindAnnouncements:
 		// Without a clock: an announcement in a recording has to say when it was.
 		item.Announcements, err = webhook.Parse("application/json", line, time.Time{})

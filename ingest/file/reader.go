@@ -65,6 +65,27 @@ type Item struct {
 	Announcements []unship.Announcement // if Kind is KindAnnouncements
 }
 
+// Release gives the room of the message back. Nothing of it may be used any more. Who
+// keeps an item need not call it.
+func (i *Item) Release() {
+	const most = 1 << 20 // bytes; longer ones are rare
+	if n := cap(i.Message); n > 0 && n <= most {
+		room := i.Message[:0]
+		rooms.Put(&room)
+	}
+	i.Message = nil
+}
+
+// rooms are for messages.
+var rooms sync.Pool // of *[]byte
+
+func room() []byte {
+	if r, ok := rooms.Get().(*[]byte); ok {
+		return *r
+	}
+	return nil
+}
+
 // Options for reading. The zero value is usable.
 type Options struct {
 	// OnError is told by Next of each line that could not be read. Nil ignores

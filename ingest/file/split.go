@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -136,11 +137,11 @@ func (f *frames) next() ([]byte, error) {
 
 // message reads n bytes. It grows with what is there: a wrong length allocates little.
 func (f *frames) message(n int) ([]byte, error) {
-	var message []byte
+	message := room()
 	for len(message) < n {
-		step := min(n-len(message), 1<<20)
 		at := len(message)
-		message = append(message, make([]byte, step)...)
+		message = slices.Grow(message, min(n-at, 1<<20))
+		message = message[:min(n, cap(message))]
 		if got, err := io.ReadFull(f.r, message[at:]); err != nil {
 			return nil, fmt.Errorf("the file ends after %d of %d bytes of a message: %w", at+got, n, io.ErrUnexpectedEOF)
 		}
