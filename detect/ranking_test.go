@@ -130,6 +130,7 @@ func TestRumoursEnd(t *testing.T) {
 	said := map[int][]unship.Announcement{
 		20: {announcement("cart", "v1.1.0", 20), announcement("cart", "v1.1.0", 20), rollback, flag, announcement("nobody", "1", 20)},
 		30: {announcement("catalog", "1.0.0", 30), announcement("ledger", "1.1.0", 30)},
+		61: {announcement("cart", "build-77", 61)}, // what began at 60
 	}
 	s := newSimulation(5)
 	s.canary("cart", 60, 1)

@@ -40,14 +40,16 @@ func (d *Detector) hearRumours(tick *unship.Tick, policies rules.Set, t int32) {
 	d.rumours = slices.DeleteFunc(d.rumours, func(r rumour) bool { return t >= r.until || d.seen(r) })
 }
 
-// seen says that a version that was announced serves.
+// seen says that a version that was announced serves, or another one, of which
+// nothing was announced, began near it: they are one, written differently.
 func (d *Detector) seen(r rumour) bool {
 	s := d.services[r.release.Service]
 	if s == nil {
 		return false
 	}
 	for _, w := range s.watches {
-		if a := w.release.Announcement; a != nil && a.Version == r.release.Version {
+		a := w.release.Announcement
+		if a != nil && a.Version == r.release.Version || a == nil && max(w.begin-r.begin, r.begin-w.begin) <= maxPointWindows {
 			return true
 		}
 	}
