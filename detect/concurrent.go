@@ -2,7 +2,6 @@ package detect
 
 import (
 	"math"
-	"slices"
 	"sort"
 
 	"unship.dev/detect/stat"
@@ -292,7 +291,7 @@ func (c *comparison) add(s *stream) {
 
 func (c *comparison) source(st *stratum) *source {
 	for _, x := range c.sources {
-		if x.stratum.unit == st.unit && x.stratum.slice == st.slice && slices.Equal(x.stratum.less, st.less) {
+		if x.stratum.equal(st) {
 			return x
 		}
 	}

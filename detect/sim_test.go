@@ -58,6 +58,7 @@ type simulation struct {
 	policy   rules.Policy
 	silent   func(i *simInstance, t int) bool
 	tenants  func(i *simInstance, t int) []simTenant
+	region   func(i *simInstance) string
 	shows    func(v *simService, i *simInstance, t int, w *unship.Window) // adds logs, exceptions, metrics
 }
 
@@ -220,6 +221,11 @@ func (s *simulation) operation(v *simService, i *simInstance, o simOp, n, t int)
 			Duration: slices.Clone(q.Self),
 		}}
 		p.Merge(q)
+	}
+	if s.region != nil {
+		p.Slices = append(p.Slices, unship.Slice{
+			Key: "cloud.region", Value: s.region(i), Requests: p.Requests, FailedHere: p.FailedHere, Rejected: p.Rejected, Duration: slices.Clone(p.Self),
+		})
 	}
 	return p
 }

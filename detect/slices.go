@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"unship.dev"
 	"unship.dev/detect/stat"
@@ -87,6 +88,13 @@ type stratum struct {
 	unit  int
 	slice int   // index of the slice and 1; 0: all requests
 	less  []int // slices that are left out
+	// For an attribute that tells instances apart, such as a region:
+	place int   // of instances whose requests are in this slice; its index and 1; 0: of all
+	not   []int // of instances whose requests are in none of these
+}
+
+func (st *stratum) equal(o *stratum) bool {
+	return st.unit == o.unit && st.slice == o.slice && st.place == o.place && slices.Equal(st.less, o.less) && slices.Equal(st.not, o.not)
 }
 
 func wholeUnits(units []int) []stratum {
@@ -99,6 +107,9 @@ func wholeUnits(units []int) []stratum {
 
 // read gives what the instance did in window t in a stratum; false without traffic.
 func (i *instance) read(st *stratum, t int32) (cell, bool) {
+	if !st.holds(i, t) {
+		return cell{}, false
+	}
 	if st.slice > 0 {
 		return i.slice(st.slice-1, t)
 	}
@@ -197,7 +208,8 @@ func (s *service) sliceHistory(of func(*instance) bool, h history) []sliceTraffi
 type looks struct {
 	svc      *service
 	slices   []sliceTraffic
-	keys     []string // by which pooled streams are stratified, at least "", none
+	keys     []string // by which pooled streams are stratified, at least "", none …
+	places   []string // … and those of them that tell instances apart
 	requests float64
 	of       map[int]float64 // requests by operation
 }
@@ -228,8 +240,17 @@ func (s *service) looks(of func(*instance) bool, h history, ops []share) looks {
 			l.keys = append(l.keys, key)
 		}
 	}
-	slices.SortFunc(l.keys, func(a, b string) int { return cmp.Or(-cmp.Compare(covered[a], covered[b]), cmp.Compare(a, b)) })
+	apart := map[string]int{}
+	for _, key := range l.keys {
+		if l.tellsApart(key, of, h) {
+			apart[key] = 1
+		}
+	}
+	slices.SortFunc(l.keys, func(a, b string) int {
+		return cmp.Or(-cmp.Compare(apart[a], apart[b]), -cmp.Compare(covered[a], covered[b]), cmp.Compare(a, b))
+	})
 	l.keys = l.keys[:min(len(l.keys), maxPartitions)]
+	l.places = l.keys[:min(len(l.keys), len(apart))]
 	if len(l.keys) == 0 {
 		l.keys = []string{""}
 	}
@@ -332,6 +353,15 @@ func (c *comparison) addSlices(w *watch, sig *signal, look *looks, h history, pr
 		}
 		s.weight = sig.weight / 4 * orderWeight(k)
 		s.divisions = []*division{newDivision(x.strata, s.opt)}
+		for _, key := range look.places {
+			if strings.HasPrefix(x.name, key+"=") {
+				continue
+			}
+			strata, place := look.locate(x.strata, key)
+			o := s.opt
+			o.Calibration = c.svc.finer(sig, o.Calibration, strata, place, isVersion(w.baseline), h)
+			s.divisions = append(s.divisions, newDivision(strata, o))
+		}
 		c.add(s)
 	}
 	if len(streams) == 0 {

@@ -1,0 +1,58 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+
+	"unship.dev"
+)
+
+// oneRegion is an estate in which two of six instances of cart are in the south,
+// where all is slower and fails more, and a release that comes to the south.
+func oneRegion(seed uint64, keep int) *simulation {
+	s := newSimulation(seed)
+	s.tenants = func(*simInstance, int) []simTenant { return manyTenants(-1) }
+	s.region = func(i *simInstance) string {
+		if strings.Contains(i.id, "south") {
+			return "south"
+		}
+		return "north"
+	}
+	v := s.service("cart")
+	v.rps = 12
+	for k := range 2 {
+		i := &simInstance{version: "1.0.0", id: "cart-south-" + string(rune('a'+k)), to: simStart, bias: 1}
+		if k < keep {
+			i.to = 1 << 30
+		}
+		v.instances = append(v.instances, i, &simInstance{version: "1.1.0", id: i.id + "-new", from: simStart, to: 1 << 30, bias: 1})
+	}
+	v.announce(simStart)
+	s.effects = append(s.effects, func(v *simService, i *simInstance, _ string, _ int) effect {
+		if v.name == "cart" && s.region(i) == "south" {
+			return effect{errors: .03, latency: 1.6}
+		}
+		return effect{}
+	})
+	return s
+}
+
+func TestARegionIsNotTheReleasesFault(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		r := oneRegion(seed+700, 0).run(t)["cart"]
+		if r.regressed >= 0 || len(r.last.Doubts) > 0 {
+			t.Errorf("seed %d: regressed after %d windows: %s, doubts %v; want neither, for the region was so before", seed, r.regressed, r.first.Why, r.last.Doubts)
+		}
+	}
+}
+
+func TestAFaultOfOneTenantIsFoundWithinARegion(t *testing.T) {
+	t.Parallel()
+	s := oneRegion(710, 1)
+	s.harm("cart", "1.1.0", "POST /cart", simStart, effect{rejections: .7, tenant: "borealis"})
+	r := s.run(t)["cart"]
+	if r.regressed < 0 || r.first.Findings[0].Signal != unship.SignalRejectionRatio {
+		t.Errorf("regressed after %d windows, %s; want the tenant found beside the old instance of the region", r.regressed, r.last.Why)
+	}
+}
