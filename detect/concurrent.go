@@ -57,6 +57,7 @@ type stream struct {
 // division is a stream's e-process over the requests divided in one way.
 type division struct {
 	strata []stratum // nil of what neighbours see
+	place  string    // of events: the attribute that tells instances apart by which they are divided; "": none
 	opt    stat.ProcessOptions
 	proc   *stat.Process
 	totals []tally      // by stratum, windows with both cohorts only
@@ -96,6 +97,7 @@ type comparison struct {
 	skipped   map[int32]bool // windows of a telemetry outage
 	patience  int32          // windows for which one with traffic in one cohort waits for the other's
 	kc, kb    int
+	places    []string // attributes that tell instances apart
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
 	mixes     []*stream // those of them that are about throughput
@@ -264,7 +266,7 @@ func (c *comparison) repeat(s *stream, kc, kb int) {
 	for _, d := range s.divisions {
 		o := d.opt
 		o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
-		x.divisions = append(x.divisions, &division{strata: d.strata, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
+		x.divisions = append(x.divisions, &division{strata: d.strata, place: d.place, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
 	}
 	if s.event > 0 {
 		c.addEvent(&x)

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -242,7 +243,7 @@ func (c *comparison) addEvents(w *watch, h history, window time.Duration) {
 	}
 	c.events.usual = stat.Calibrate(all, nil)
 	for k, e := range known {
-		s := c.newEventStream(w, c.svc.sign(e, isVersion(w.baseline), h), stat.Calibrate(all[k:k+1], nil))
+		s := c.newEventStream(w, c.svc.sign(e, isVersion(w.baseline), h), stat.Calibrate(all[k:k+1], nil), c.places)
 		s.weight = weightEvents * shareKnown / float64(len(known))
 		s.from = c.start
 		c.addEvent(s)
@@ -252,11 +253,16 @@ func (c *comparison) addEvents(w *watch, h history, window time.Duration) {
 // eventGrid are the log multipliers looked for: a new event is infinitely more frequent.
 var eventGrid = stat.Grid(1.5, 1000, 14)
 
-func (c *comparison) newEventStream(w *watch, x sign, cal *stat.Calibration) *stream {
+// newEventStream makes an event's stream, also divided by what tells instances
+// apart: one place may always show what the others do not. What was never seen
+// anywhere is no place's habit.
+func (c *comparison) newEventStream(w *watch, x sign, cal *stat.Calibration, places []string) *stream {
 	s := &stream{signal: c.events.signals[c.svc.events[x.event].kind], event: x.event + 1, milder: x.milder + 1, single: true}
 	s.opt = c.options(w, s.signal, cal)
 	s.opt.Grid, s.opt.Delta = eventGrid, 0
-	s.divisions = []*division{{opt: s.opt, proc: stat.NewProcess(s.opt), totals: make([]tally, 1)}}
+	for _, key := range append([]string{""}, places...) {
+		s.divisions = append(s.divisions, &division{opt: s.opt, place: key, proc: stat.NewProcess(s.opt), totals: make([]tally, 1)})
+	}
 	return s
 }
 
@@ -272,11 +278,12 @@ func (c *comparison) meetEvents(w *watch, t int32) {
 		if acts && c.events.fresh >= maxFreshEvents || !acts && len(c.events.aside) >= maxFreshEvents {
 			continue
 		}
-		x, cal := c.svc.sign(e, isVersion(w.baseline), c.events.before), c.events.usual
+		x, cal, places := c.svc.sign(e, isVersion(w.baseline), c.events.before), c.events.usual, []string(nil)
 		if x.milder >= 0 { // then it did not come first now
+			places = c.places
 			cal = stat.Calibrate([]stat.Cells{c.svc.eventCells(x, w.baseline, c.events.before)}, nil)
 		}
-		s := c.newEventStream(w, x, cal)
+		s := c.newEventStream(w, x, cal, places)
 		s.from = t
 		if x.milder >= 0 {
 			s.from = t + 1 // whoever raised it shows it in this window
@@ -291,66 +298,84 @@ func (c *comparison) meetEvents(w *watch, t int32) {
 	}
 }
 
-// opportunities are the grown instances of each cohort that were heard in a window.
+// opportunities are the grown instances of each cohort that were heard in a window in one place.
 type opportunities struct {
 	instancesC, instancesB float64
-	share                  float64 // of those that show an event, the candidate's by chance
+	by                     stat.Presence // the share of those that show an event which is the candidate's by chance
 }
 
-func (c *comparison) opportunities(t int32) (o opportunities, ok bool) {
-	var by stat.Presence
+// opportunities gives them by value of an attribute that tells instances apart;
+// "" for all in one place. A place in which only one cohort serves compares nothing.
+func (c *comparison) opportunities(key string, t int32) map[string]*opportunities {
+	out := map[string]*opportunities{}
 	for _, i := range c.svc.instances {
 		side := c.sides.side(i)
 		n, heard := i.heardAt(t)
 		if side == 0 || !heard || !i.grown(t, c.events.window) {
 			continue
 		}
-		by.Add(side == 1, int(min(n, math.MaxInt32)))
+		at := c.svc.placeOf(i, key)
+		if out[at] == nil {
+			out[at] = &opportunities{}
+		}
+		o := out[at]
+		o.by.Add(side == 1, int(min(n, math.MaxInt32)))
 		if side == 1 {
 			o.instancesC++
 		} else {
 			o.instancesB++
 		}
 	}
-	o.share = by.Share()
-	return o, o.instancesC > 0 && o.instancesB > 0
+	maps.DeleteFunc(out, func(_ string, o *opportunities) bool { return o.instancesC == 0 || o.instancesB == 0 })
+	return out
 }
 
 // showing takes in which instances showed events in window t.
 func (c *comparison) showing(t int32) {
-	o, ok := c.opportunities(t)
-	if !ok {
-		return
-	}
+	in := map[string]map[string]*opportunities{}
 	for _, list := range [2][]*stream{c.events.streams, c.events.aside} {
 		for _, s := range list {
-			if t >= s.from {
-				c.show(s, &o, t)
+			for _, d := range s.divisions {
+				if in[d.place] == nil {
+					in[d.place] = c.opportunities(d.place, t)
+				}
+				if t >= s.from && len(in[d.place]) > 0 {
+					c.show(s, d, in[d.place], t)
+				}
 			}
 		}
 	}
 	for _, s := range c.events.aside {
-		s.divisions[0].proc.Close()
+		for _, d := range s.divisions {
+			d.proc.Close()
+		}
 	}
 }
 
-func (c *comparison) show(s *stream, o *opportunities, t int32) {
-	xc, xb := 0, 0
+// show adds the instances that showed a stream's event, place by place.
+func (c *comparison) show(s *stream, d *division, in map[string]*opportunities, t int32) {
+	showed := map[string]*[2]int{}
+	for at := range in {
+		showed[at] = &[2]int{}
+	}
 	for _, i := range c.svc.instances {
-		if !i.gives(sign{s.event - 1, s.milder - 1}, t) || !i.grown(t, c.events.window) {
+		x := showed[c.svc.placeOf(i, d.place)]
+		if x == nil || !i.gives(sign{s.event - 1, s.milder - 1}, t) || !i.grown(t, c.events.window) {
 			continue
 		}
 		switch c.sides.side(i) {
 		case 1:
-			xc++
+			x[0]++
 		case 2:
-			xb++
+			x[1]++
 		}
 	}
-	d := s.divisions[0]
-	d.proc.AddShare(0, xc, xc+xb, o.share)
 	sum := &d.totals[0]
-	sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+float64(xc), sum.nc+o.instancesC, sum.xb+float64(xb), sum.nb+o.instancesB
+	for _, at := range slices.Sorted(maps.Keys(in)) {
+		o, x := in[at], showed[at]
+		d.proc.AddShare(0, x[0], x[0]+x[1], o.by.Share())
+		sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+float64(x[0]), sum.nc+o.instancesC, sum.xb+float64(x[1]), sum.nb+o.instancesB
+	}
 }
 
 // reworded says that a known event vanished while this new one came: the same

@@ -207,6 +207,9 @@ func (w *watch) waiting(j *unship.Judgement) string {
 		}
 		return "it may be worse; " + seen
 	}
+	if key := w.elsewhere(); key != "" {
+		return fmt.Sprintf("%d requests on the new version so far, but nothing of %s serves in the same %s: what differs may be the place", w.samples.Candidate, w.baseline, key)
+	}
 	if s := sayDetectable(j.Detectable); s != "" {
 		return fmt.Sprintf("%d requests on the new version so far; %s", w.samples.Candidate, s)
 	}

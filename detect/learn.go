@@ -103,6 +103,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	ops, calls := s.traffic(false, isVersion(w.baseline), h), s.traffic(true, isVersion(w.baseline), h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	look := s.looks(isVersion(w.baseline), h, ops)
+	c.places = look.places
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
 			c.addWitnesses(d, w, sig, h)

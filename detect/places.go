@@ -1,6 +1,9 @@
 package detect
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // tellsApart says that every instance is wholly in one value of an attribute: the
 // attribute is of places, not of requests, and a release that comes to one place
@@ -64,4 +67,39 @@ func (i *instance) mostly(unit, slice int, t int32) bool {
 // had says that an instance served requests of a slice.
 func (i *instance) had(slice int, h history) bool {
 	return slice < len(i.slices) && slices.ContainsFunc(i.slices[slice], func(c cell) bool { return c.at >= h.from && c.at < h.to && c.n > 0 })
+}
+
+// elsewhere names the attribute by which nothing of the baseline serves where the
+// release does; "" if there is none: only places are compared then, not versions.
+func (w *watch) elsewhere() string {
+	if w.conc == nil || w.past != nil {
+		return ""
+	}
+	for _, key := range w.conc.places {
+		var at [2][]string
+		for _, i := range w.svc.instances {
+			if side := w.conc.sides.side(i); side > 0 && i.last >= w.begin+settleWindows {
+				at[side-1] = append(at[side-1], w.svc.placeOf(i, key))
+			}
+		}
+		if len(at[0]) > 0 && !slices.ContainsFunc(at[0], func(p string) bool { return slices.Contains(at[1], p) }) {
+			return key
+		}
+	}
+	return ""
+}
+
+// placeOf gives the value of an attribute that tells instances apart, as an
+// instance last had it.
+func (s *service) placeOf(i *instance, key string) (value string) {
+	if key == "" {
+		return ""
+	}
+	last := int32(math.MinInt32)
+	for k, v := range i.slices {
+		if len(v) > 0 && s.slices[k].key == key && v[len(v)-1].at > last {
+			value, last = s.slices[k].value, v[len(v)-1].at
+		}
+	}
+	return value
 }

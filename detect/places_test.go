@@ -44,6 +44,9 @@ func TestARegionIsNotTheReleasesFault(t *testing.T) {
 		if r.regressed >= 0 || len(r.last.Doubts) > 0 {
 			t.Errorf("seed %d: regressed after %d windows: %s, doubts %v; want neither, for the region was so before", seed, r.regressed, r.first.Why, r.last.Doubts)
 		}
+		if !strings.Contains(r.last.Why, "nothing of 1.0.0 serves in the same cloud.region") {
+			t.Errorf("seed %d: %q; want it said that there is nothing to compare with", seed, r.last.Why)
+		}
 	}
 }
 
