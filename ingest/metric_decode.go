@@ -99,10 +99,10 @@ func (d *decoder) aggregation(field uint32, message []byte) (k pointKind, t temp
 
 // appendWritten appends how the series of a metric begin to be written; their
 // attributes follow.
-func (d *pointData) appendWritten(dst []byte) []byte {
-	dst = append(dst, byte(d.kind))
-	dst = append(binary.AppendUvarint(dst, uint64(len(d.name))), d.name...)
-	return append(binary.AppendUvarint(dst, uint64(len(d.unit))), d.unit...)
+func (p *pointData) appendWritten(dst []byte) []byte {
+	dst = append(dst, byte(p.kind))
+	dst = append(binary.AppendUvarint(dst, uint64(len(p.name))), p.name...)
+	return append(binary.AppendUvarint(dst, uint64(len(p.unit))), p.unit...)
 }
 
 // noRecordedValue is the flag of a point that says that there is none.

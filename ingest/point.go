@@ -60,16 +60,16 @@ const (
 	whyTemporal   = "sum or distribution without an aggregation temporality"
 )
 
-func (d *pointData) invalid() string {
-	if why := invalidTime(d.time); why != "" {
+func (p *pointData) invalid() string {
+	if why := invalidTime(p.time); why != "" {
 		return why
 	}
 	switch {
-	case !isNumber(d.value):
+	case !isNumber(p.value):
 		return whyNotANumber
-	case d.kind == pointSumBoth && d.temporality == temporalityDelta:
+	case p.kind == pointSumBoth && p.temporality == temporalityDelta:
 		return whyLevel
-	case (d.kind == pointSum || d.kind == pointDistribution) && d.temporality == temporalityNone:
+	case (p.kind == pointSum || p.kind == pointDistribution) && p.temporality == temporalityNone:
 		return whyTemporal
 	}
 	return ""

@@ -8,10 +8,10 @@ import (
 )
 
 // clear empties what one point has, and keeps what its metric tells and the room of lists.
-func (d *pointData) clear() {
-	*d = pointData{
-		name: d.name, unit: d.unit, kind: d.kind, temporality: d.temporality,
-		bounds: d.bounds[:0], buckets: d.buckets[:0], positive: d.positive[:0], quantiles: d.quantiles[:0],
+func (p *pointData) clear() {
+	*p = pointData{
+		name: p.name, unit: p.unit, kind: p.kind, temporality: p.temporality,
+		bounds: p.bounds[:0], buckets: p.buckets[:0], positive: p.positive[:0], quantiles: p.quantiles[:0],
 	}
 }
 

@@ -215,10 +215,10 @@ const (
 
 var marks = func() (t [256]mark) {
 	for i := range t {
-		switch k := classes[i]; {
-		case k == space, k == split:
+		switch classes[i] {
+		case space, split:
 			t[i] = ends
-		case k == digit:
+		case digit:
 			t[i] = anyDigit
 		}
 	}
