@@ -264,19 +264,25 @@ func (p *past) drift(s *shiftStream, load float64, windows int32) float64 {
 
 // past compares a release with what its service did before.
 type past struct {
+	grounds
+	streams []*shiftStream
+	release *stat.ShiftRelease
+	weights []float64
+	logA    []float64
+	logB    []float64
+	events  *eventShift
+}
+
+// grounds are what a comparison with the past was made on, and stand.
+type grounds struct {
 	w         *watch
 	from      int32
-	streams   []*shiftStream
-	release   *stat.ShiftRelease
-	course    course // by the service's own season
-	weights   []float64
-	logA      []float64
-	logB      []float64
-	events    *eventShift
-	exogenous float64  // probability that something else shifts during the watch
-	outside   bool     // failures are counted from callers that are not being released
-	asked     float64  // calls to the service a window before the release, by its callers' word
-	of        *service // the service itself, where w's is a copy of it
+	course    course       // by the service's own season
+	exogenous float64      // probability that something else shifts during the watch
+	outside   bool         // failures are counted from callers that are not being released
+	asked     float64      // calls to the service a window before the release, by its callers' word
+	served    map[int]bool // operations that were served before the release
+	of        *service     // the service itself, where w's is a copy of it
 	callers   []*service
 	callees   []*service // both in order: neighbours that may be released as well
 }

@@ -23,7 +23,8 @@ const (
 //
 // Null hypothesis: since the release the odds of the operation, or the service's
 // part of the traffic, are as they were but for a drift of their log with
-// deviation sd, and for shifts at another moment ([stat.ShiftRelease]).
+// deviation sd, for shifts at another moment ([stat.ShiftRelease]), and for what is
+// served by another name now.
 type flow struct {
 	unit int // −1: all requests
 	sd   float64
@@ -117,7 +118,7 @@ func (p *past) flowAt(f *flow, t int32, out map[*instance]bool) (x, n float64) {
 	if f.unit >= 0 {
 		for _, i := range p.w.svc.instances {
 			if i.version == p.w.release.Version && !out[i] {
-				own := float64(i.requestsOf(f.unit, t))
+				own := float64(i.requestsOf(f.unit, t)) + p.renamed(i, t)
 				x, n = x+own, n+float64(i.served(p.w.svc, t))-own
 			}
 		}
@@ -132,6 +133,20 @@ func (p *past) flowAt(f *flow, t int32, out map[*instance]bool) (x, n float64) {
 		c.svc.loadBy(history{t, t + 1}, b[:])
 	}
 	return a[0], b[0]
+}
+
+// renamed counts what an instance served well of operations that were not served
+// before the release: it may be what an operation that is gone is called now.
+func (p *past) renamed(i *instance, t int32) (n float64) {
+	for u, x := range p.w.svc.units {
+		if x.callee != "" || p.served[u] {
+			continue
+		}
+		if c := i.at(u, t); c != nil {
+			n += float64(c.n - min(c.n, c.y[countFailed]+c.y[countRejected]))
+		}
+	}
+	return n
 }
 
 // tally is the operation's part of the service's requests, or what is served of

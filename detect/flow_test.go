@@ -76,3 +76,30 @@ func TestTrafficComesAndGoes(t *testing.T) {
 		}
 	}
 }
+
+func TestARenamedOperationIsStillServed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what    string
+		refused bool // by an operation for what matches none
+	}{{"renamed", false}, {"gone", true}} {
+		for seed := range uint64(2) {
+			s := flows(seed+960, func(int, string) float64 { return 1 })
+			s.shows = func(v *simService, i *simInstance, _ int, w *unship.Window) {
+				for k := range w.Operations {
+					p := &w.Operations[k]
+					if v.name != "cart" || i.version != "1.1.0" || p.Name != "POST /cart" {
+						continue
+					}
+					if p.Name = "POST /v2/cart"; c.refused {
+						p.Name, p.Rejected = "POST", p.Requests
+					}
+				}
+			}
+			r := s.run(t)["cart"]
+			if asked := r.regressed >= 0; asked != c.refused {
+				t.Errorf("%s, seed %d: found after %d windows: %s", c.what, seed, r.regressed, r.first.Why)
+			}
+		}
+	}
+}

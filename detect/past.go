@@ -9,7 +9,7 @@ import (
 
 // newPast makes the comparison with the past, counting from window from.
 func (d *Detector) newPast(w *watch, from int32) *past {
-	p := &past{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin)}
+	p := &past{grounds: grounds{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin), served: map[int]bool{}}}
 	if d.leaves(PartTime) {
 		p.exogenous = 1e-12
 	}
@@ -20,6 +20,9 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	p.meetNeighbours(d)
 	old := func(i *instance) bool { return i.version != w.release.Version }
 	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
+	for _, u := range ops {
+		p.served[u.unit] = u.requests > 0
+	}
 	look := w.svc.looks(old, h, ops)
 	for _, sig := range w.signals {
 		switch {
@@ -346,7 +349,7 @@ func lowerBound(v []afterCell, t int32) int {
 
 // without gives the evidence as if some instances had not been there.
 func (p *past) without(out map[*instance]bool, t int32) float64 {
-	again := &past{w: p.w, from: p.from, outside: p.outside, exogenous: p.exogenous, course: p.course, asked: p.asked, callers: p.callers, callees: p.callees, of: p.of, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
+	again := &past{grounds: p.grounds, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
 	for _, s := range p.streams {
 		x := *s
 		if s.crossing != nil {
