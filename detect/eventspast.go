@@ -1,0 +1,88 @@
+package detect
+
+import (
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// eventShift is what the comparison with the past knows of events.
+type eventShift struct {
+	signals map[unship.Signal]*signal
+	before  history
+	fresh   int
+}
+
+// addEvents gives every known event a stream.
+func (p *past) addEvents(h history) {
+	p.events = &eventShift{signals: eventSignals(p.w.policy.Tolerance.Ratio), before: h}
+	known := p.w.svc.knownEvents(h)
+	for _, e := range known {
+		p.addEvent(e, weightEvents*shareKnown/float64(len(known)), false)
+	}
+}
+
+// meetEvents gives the events that are new in window t a stream each.
+func (p *past) meetEvents(t int32) {
+	for _, e := range p.w.svc.freshEvents(t) {
+		if p.w.svc.events[e].acts && p.events.fresh < maxFreshEvents {
+			p.addEvent(e, weightEvents*(1-shareKnown)*orderWeight(p.events.fresh), true)
+			p.events.fresh++
+			p.rest()
+		}
+	}
+}
+
+// addEvent makes the stream of an event. One that is new did not come in all
+// the windows before, but with less severity.
+func (p *past) addEvent(event int, weight float64, fresh bool) {
+	svc, h := p.w.svc, p.events.before
+	old := func(i *instance) bool { return i.version != p.w.release.Version }
+	what := svc.sign(event, old, h)
+	s := &shiftStream{signal: p.events.signals[svc.events[event].kind], event: event + 1, milder: what.milder + 1, fresh: fresh, weight: weight, single: true}
+	s.opt = stat.ShiftOptions{PreX: make([]float64, h.to-h.from), PreN: make([]float64, h.to-h.from), Phi: beforePhi}
+	for t := h.from; t < h.to; t++ {
+		x, n := svc.shown(what, t, old)
+		s.opt.PreX[t-h.from], s.opt.PreN[t-h.from] = x, n
+		s.pre.x, s.pre.n = s.pre.x+x, s.pre.n+n
+	}
+	if s.pre.n < minCalls {
+		return
+	}
+	rate := (s.pre.x + .5) / (s.pre.n + 1)
+	for k := range s.opt.PreN {
+		s.opt.PreN[k] *= rate
+	}
+	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, beforePhi)
+	s.rates = []float64{rate}
+	s.shift = stat.NewShift(s.opt)
+	for t := p.from; fresh && t < svc.events[event].first; t++ {
+		if c, ok := p.w.contextAt(t); ok && !p.w.skipped[t] {
+			x, n := p.shown(what, t, nil)
+			s.shift.Add(x, n*rate, p.drift(s, c.load, t-p.w.begin))
+			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+n*rate
+		}
+	}
+	p.streams = append(p.streams, s)
+}
+
+// shown gives how many of the candidate's grown instances showed an event in
+// window t, and how many were heard.
+func (p *past) shown(what sign, t int32, out map[*instance]bool) (x, n float64) {
+	return p.w.svc.shown(what, t, func(i *instance) bool {
+		return i.version == p.w.release.Version && !out[i] && i.grown(t, p.w.window)
+	})
+}
+
+// shown gives how many of some instances showed an event in window t, and how many were heard.
+func (s *service) shown(what sign, t int32, of func(*instance) bool) (x, n float64) {
+	for _, i := range s.instances {
+		if _, heard := i.heardAt(t); !heard || !of(i) {
+			continue
+		}
+		n++
+		if i.gives(what, t) {
+			x++
+		}
+	}
+	return x, n
+}
