@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -347,30 +346,10 @@ func BenchmarkTracesProto(b *testing.B) {
 		all = append(all, marshal(b, payload(i, spans)))
 		size += len(all[i])
 	}
-	opt := testOptions()
-	opt.Ceiling = func() time.Time { return epoch.Add(1000 * time.Hour) }
-	a, err := New(opt)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	begin, n := cpu(b), 0
-	for b.Loop() {
-		if n > 0 && n%batches == 0 { // the same payload again would be duplicates
-			a.Flush()
-			a, _ = New(opt)
-		}
-		if _, err := a.TracesProto(all[n%batches]); err != nil {
-			b.Fatal(err)
-		}
-		if n%50 == 49 {
-			a.Take()
-		}
-		n++
-	}
-	a.Flush()
-	b.ReportMetric(float64((cpu(b)-begin).Nanoseconds())/float64(n*spans), "CPU-ns/span")
+	benchBatches(b, batches, spans, 50, "span", func(a *Aggregator, batch int) error {
+		_, err := a.TracesProto(all[batch])
+		return err
+	})
 	b.ReportMetric(float64(size)/batches/spans, "B/span")
 }
 
