@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -92,25 +91,38 @@ func (c *comparison) meetEvents(w *watch, t int32) {
 
 // opportunities are the grown instances of each cohort that were heard in a window in one place.
 type opportunities struct {
+	place                  string
 	instancesC, instancesB float64
 	by                     stat.Presence // the share of those that show an event which is the candidate's by chance
+	xc, xb                 int           // of those that show the event at hand
 }
 
-// opportunities gives them by value of an attribute that tells instances apart;
-// "" for all in one place. A place in which only one cohort serves compares nothing.
-func (c *comparison) opportunities(key string, t int32) map[string]*opportunities {
-	out := map[string]*opportunities{}
-	for _, i := range c.svc.instances {
+// chances are the opportunities of one window by an attribute that tells
+// instances apart: one place of all for "".
+type chances struct {
+	of []opportunities
+	in []int // by the service's instances: their place; −1 of those that are not grown, or of another version
+}
+
+// chances looks once a window where everybody is.
+func (c *comparison) chances(key string, t int32) *chances {
+	x := &chances{in: make([]int, len(c.svc.instances))}
+	for k, i := range c.svc.instances {
+		x.in[k] = -1
 		side := c.sides.side(i)
-		n, heard := i.heardAt(t)
-		if side == 0 || !heard || !i.grown(t, c.events.window) {
+		if side == 0 || !i.grown(t, c.events.window) {
 			continue
 		}
 		at := c.svc.placeOf(i, key)
-		if out[at] == nil {
-			out[at] = &opportunities{}
+		if x.in[k] = slices.IndexFunc(x.of, func(o opportunities) bool { return o.place == at }); x.in[k] < 0 {
+			x.in[k] = len(x.of)
+			x.of = append(x.of, opportunities{place: at})
 		}
-		o := out[at]
+		n, heard := i.heardAt(t)
+		if !heard {
+			continue
+		}
+		o := &x.of[x.in[k]]
 		o.by.Add(side == 1, int(min(n, math.MaxInt32)))
 		if side == 1 {
 			o.instancesC++
@@ -118,21 +130,20 @@ func (c *comparison) opportunities(key string, t int32) map[string]*opportunitie
 			o.instancesB++
 		}
 	}
-	maps.DeleteFunc(out, func(_ string, o *opportunities) bool { return o.instancesC == 0 || o.instancesB == 0 })
-	return out
+	return x
 }
 
 // showing takes in which instances showed events in window t.
 func (c *comparison) showing(t int32) {
-	in := map[string]map[string]*opportunities{}
+	by := map[string]*chances{}
 	for _, list := range [2][]*stream{c.events.streams, c.events.aside} {
 		for _, s := range list {
 			for _, d := range s.divisions {
-				if in[d.place] == nil {
-					in[d.place] = c.opportunities(d.place, t)
+				if by[d.place] == nil {
+					by[d.place] = c.chances(d.place, t)
 				}
-				if t >= s.from && len(in[d.place]) > 0 {
-					c.show(s, d, in[d.place], t)
+				if t >= s.from {
+					c.show(s, d, by[d.place], t)
 				}
 			}
 		}
@@ -144,29 +155,30 @@ func (c *comparison) showing(t int32) {
 	}
 }
 
-// show adds the instances that showed a stream's event, place by place.
-func (c *comparison) show(s *stream, d *division, in map[string]*opportunities, t int32) {
-	showed := map[string]*[2]int{}
-	for at := range in {
-		showed[at] = &[2]int{}
+// show adds the instances that showed a stream's event, place by place. A place in
+// which only one cohort serves compares nothing.
+func (c *comparison) show(s *stream, d *division, x *chances, t int32) {
+	for k := range x.of {
+		x.of[k].xc, x.of[k].xb = 0, 0
 	}
-	for _, i := range c.svc.instances {
-		x := showed[c.svc.placeOf(i, d.place)]
-		if x == nil || !i.gives(sign{s.event - 1, s.milder - 1}, t) || !i.grown(t, c.events.window) {
+	for k, i := range c.svc.instances {
+		if x.in[k] < 0 || !i.gives(sign{s.event - 1, s.milder - 1}, t) {
 			continue
 		}
-		switch c.sides.side(i) {
-		case 1:
-			x[0]++
-		case 2:
-			x[1]++
+		if o := &x.of[x.in[k]]; c.sides.side(i) == 1 {
+			o.xc++
+		} else {
+			o.xb++
 		}
 	}
 	sum := &d.totals[0]
-	for _, at := range slices.Sorted(maps.Keys(in)) {
-		o, x := in[at], showed[at]
-		d.proc.AddShare(0, x[0], x[0]+x[1], o.by.Share())
-		sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+float64(x[0]), sum.nc+o.instancesC, sum.xb+float64(x[1]), sum.nb+o.instancesB
+	for k := range x.of {
+		o := &x.of[k]
+		if o.instancesC == 0 || o.instancesB == 0 {
+			continue
+		}
+		d.proc.AddShare(0, o.xc, o.xc+o.xb, o.by.Share())
+		sum.xc, sum.nc, sum.xb, sum.nb = sum.xc+float64(o.xc), sum.nc+o.instancesC, sum.xb+float64(o.xb), sum.nb+o.instancesB
 	}
 }
 
