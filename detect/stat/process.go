@@ -52,7 +52,8 @@ type Process struct {
 	delta   float64
 	cal     *Calibration
 	theta   []float64 // log odds multipliers: the grid, then the null nodes …
-	scaled  []float64 // … and in an unusual window
+	growth  []float64 // θ−1 …
+	scaled  []float64 // … and log odds multipliers in an unusual window
 	excess  []float64 // Delta·(θ−1) of the grid
 	ratio   mixture
 	floor   mixture // against "rate ≤ Delta"
@@ -81,7 +82,7 @@ func NewProcess(o ProcessOptions) *Process {
 		logRho: o.LogRho, offsets: o.Offsets, delta: max(0, o.Delta), cal: o.Calibration,
 		theta: slices.Concat(o.Grid, nodes), ratio: newMixture(len(o.Grid), logV, o.Horizon),
 	}
-	p.scaled = make([]float64, len(p.theta))
+	p.growth, p.scaled = growth(p.theta), make([]float64, len(p.theta))
 	step := o.Calibration.LimiterStep(o.Threshold, o.InstancesC)
 	p.limits = [2]limiter{{step: step}, {step: step}}
 	if p.delta > 0 {
@@ -118,8 +119,8 @@ func (p *Process) added(stratum int, t Table) []float64 {
 		return p.theta
 	}
 	part := float64(usual) / float64(x)
-	for k, lt := range p.theta {
-		p.scaled[k] = math.Log1p(float64(part * math.Expm1(lt)))
+	for k, excess := range p.growth {
+		p.scaled[k] = math.Log1p(float64(part * excess))
 	}
 	return p.scaled
 }
