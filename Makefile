@@ -37,10 +37,11 @@ test-browser: ## the page in a real Chromium (installs it with apt, as root)
 race: ## unit tests under the race detector
 	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval -e /cmd/power -e unship.dev/detect)
 
+# Each checkout has a linter cache of its own: a shared one remembers files of others by their paths.
 lint: ## vet, gofmt and golangci-lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt the files above'; exit 1; }
 	$(GO) vet ./...
-	$(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
+	GOLANGCI_LINT_CACHE=$(CURDIR)/.cache/lint $(GO) tool -modfile=.ci/tools/go.mod golangci-lint run ./...
 
 fmt: ## format the code
 	gofmt -w .
