@@ -36,6 +36,7 @@ func collected(t *testing.T, exporter string) {
 	entry := startCollector(t, s, exporter)
 	pace := time.NewTicker(200 * time.Millisecond)
 	defer pace.Stop()
+	var last time.Time
 	for round := range rounds {
 		switch round {
 		case 20:
@@ -47,16 +48,15 @@ func collected(t *testing.T, exporter string) {
 		case 45:
 			s.start()
 		}
-		b, err := ptraceotlp.NewExportRequestFromTraces(batch(round)).MarshalProto()
+		last = time.Now()
+		b, err := ptraceotlp.NewExportRequestFromTraces(batch(round, last)).MarshalProto()
 		if err != nil {
 			t.Fatal(err)
 		}
 		post(t, "http://"+entry+"/v1/traces", "application/x-protobuf", b)
 		<-pace.C
 	}
-	// Silence: time moves on by itself until the last window has closed.
-	end := time.Now()
-	s.until("everything is judged", 3*time.Minute, func() bool { return s.watermark().After(end.Add(10 * time.Second)) })
+	s.judgedUntil(last)
 	s.kill(syscall.SIGTERM)
 	if got, want := counted(t, s.state), uint64(rounds*spansARound); got != want {
 		t.Errorf("%d requests were counted of %d sent", got, want)
@@ -104,8 +104,8 @@ func startCollector(t *testing.T, s *server, exporter string) string {
 	return entry
 }
 
-// batch makes one round of server spans that end now.
-func batch(round int) ptrace.Traces {
+// batch makes one round of server spans that end at a time.
+func batch(round int, end time.Time) ptrace.Traces {
 	td := ptrace.NewTraces()
 	rs := td.ResourceSpans().AppendEmpty()
 	for key, value := range map[string]string{
@@ -114,7 +114,6 @@ func batch(round int) ptrace.Traces {
 		rs.Resource().Attributes().PutStr(key, value)
 	}
 	spans := rs.ScopeSpans().AppendEmpty().Spans()
-	end := time.Now()
 	for i := range spansARound {
 		sp := spans.AppendEmpty()
 		sp.SetTraceID(pcommon.TraceID{1, byte(round), byte(i)})

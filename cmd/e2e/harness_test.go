@@ -174,6 +174,14 @@ func (s *server) watermark() time.Time {
 	return got.Watermark
 }
 
+// judgedUntil waits until the window is judged in which the last telemetry ended.
+// Nothing need follow it: time moves on by itself in silence. No window after it is
+// judged, for nothing was heard there.
+func (s *server) judgedUntil(last time.Time) {
+	s.t.Helper()
+	s.until("everything is judged", 3*time.Minute, func() bool { return s.watermark().After(last.Add(10 * time.Second)) })
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -161,8 +161,7 @@ func lived(t *testing.T, all []file.Item, end time.Time, events string) []unship
 			send(t, s, i)
 		}
 	}
-	// Silence: time moves on by itself until the last window has closed.
-	s.until("everything is judged", 3*time.Minute, func() bool { return !s.watermark().Before(end.Add(10 * time.Second)) })
+	s.judgedUntil(end)
 	got := s.incidents()
 	slices.SortFunc(got, func(a, b unship.Incident) int { return a.DetectedAt.Compare(b.DetectedAt) })
 	return got
