@@ -121,6 +121,11 @@ func mayTell(key string) bool {
 		return rest != "address" && rest != "port" && rest != "ip"
 	case "user_agent":
 		return rest != "original"
+	case "feature_flag": // what tells of a flag beside its value; which is told under its own name
+		switch rest {
+		case "provider.name", "provider_name", "set.id", "context.id", "result.reason", "version", "error.message":
+			return false
+		}
 	case "url", "net", "network", "server", "destination", "peer", "db", "rpc", "messaging", "code", "thread",
 		"exception", "error", "otel", "process", "telemetry", "service", "host", "k8s", "container", "cloud", "os",
 		"deployment", "oci", "vcs", "span", "trace", "tls", "dns", "caller", "sampler", "sampling":

@@ -10,8 +10,8 @@ import (
 // flagPrefix is what the traits of feature flags begin with; the flag's key follows.
 const flagPrefix = "feature_flag."
 
-// flagData is an evaluation of a feature flag as an event tells it, of a span or in a log
-// record: by the semantic conventions of today, or by those before them.
+// flagData is an evaluation of a feature flag as a span tells it, by an event or by its own
+// attributes, or a log record: by the semantic conventions of today, or by those before them.
 type flagData struct{ key, variant, value string }
 
 // field gives the place of an attribute that matters, nil if it does not.
@@ -27,10 +27,12 @@ func (f *flagData) field(key string) *string {
 	return nil
 }
 
-// told says that an event of this name tells of a flag, and of which value.
-func (f *flagData) told(event string) bool {
-	return (event == "feature_flag.evaluation" || event == "feature_flag") && f.key != "" && f.result() != "" &&
-		len(f.key) <= maxTraitKey && len(f.result()) <= maxTraitValue
+// isEvaluation says that an event of this name tells of a flag.
+func isEvaluation(event string) bool { return event == "feature_flag.evaluation" || event == "feature_flag" }
+
+// whole says that it tells which flag has which value.
+func (f *flagData) whole() bool {
+	return f.key != "" && f.result() != "" && len(f.key) <= maxTraitKey && len(f.result()) <= maxTraitValue
 }
 
 // appendPattern writes the pattern of log records that tell of this value.
@@ -44,6 +46,9 @@ func (f *flagData) result() string { return cmp.Or(f.variant, f.value) }
 // evaluated makes a flag's value a trait of the request, under a name of its own: a
 // request may meet several flags. What was found last counts.
 func (d *decoder) evaluated(s *spanData, f *flagData) {
+	if !f.whole() {
+		return
+	}
 	d.written = append(append(d.written[:0], flagPrefix...), f.key...)
 	kind := d.in.keys.kind(d.in.a.keys, textOf(d.written))
 	if kind.trait == 0 {
@@ -51,4 +56,9 @@ func (d *decoder) evaluated(s *spanData, f *flagData) {
 	}
 	s.traits = slices.DeleteFunc(s.traits, func(t trait) bool { return t.key == kind.trait })
 	s.addTrait(kind.trait, f.result())
+}
+
+// flag is what the attributes of a span, or of a point, tell of a flag.
+func (d *spanData) flag() flagData {
+	return flagData{d.fields[flagKey], d.fields[flagVariant], d.fields[flagValue]}
 }

@@ -52,7 +52,7 @@ func (d *decoder) logRecord(res *resource, message []byte, count bool) {
 		l.time = observed
 	}
 	l.body = d.body(&body)
-	if l.flag.told(cmp.Or(l.name, l.event)) {
+	if isEvaluation(cmp.Or(l.name, l.event)) && l.flag.whole() {
 		d.written = l.flag.appendPattern(d.written[:0])
 		l.template = textOf(d.written)
 	}

@@ -62,3 +62,28 @@ func TestRequestsFromMetrics(t *testing.T) {
 		t.Errorf("%d requests counted by metrics although there are spans", n)
 	}
 }
+
+// A flag is known by its name, whose values a point's attributes tell.
+func TestFlagsThatPointsTell(t *testing.T) {
+	a := newAggregator(t, func(o *Options) { o.Lateness = 10 * time.Minute })
+	for i := range 4 {
+		for _, variant := range []string{"off", "on"} {
+			p := served("p", "200", time.Duration(i+1)*time.Minute, 100)
+			p.attrs["feature_flag.key"], p.attrs["feature_flag.result.variant"] = "rates", variant
+			p.send(t, a)
+		}
+	}
+	counts := map[string]uint64{}
+	for _, tick := range a.Flush() {
+		for _, w := range tick.Windows {
+			for _, op := range w.Operations {
+				for _, x := range op.Slices {
+					counts[x.Key+" "+x.Value] += x.Requests
+				}
+			}
+		}
+	}
+	if off, on := counts["feature_flag.rates off"], counts["feature_flag.rates on"]; len(counts) != 2 || off == 0 || off != on {
+		t.Errorf("slices %v, want as many requests with feature_flag.rates off and on", counts)
+	}
+}

@@ -135,6 +135,9 @@ func (in *intake) readLabels(list []attribute) *labels {
 			l.rest = append(l.rest, a)
 		}
 	}
+	if f := l.flag(); f.whole() && len(l.rest) < maxTraits {
+		l.rest = append(l.rest, attribute{key: flagPrefix + f.key, value: f.result()})
+	}
 	if status, ok := strings.CutPrefix(l.fields[httpStatus], "STATUS_CODE_"); ok { // of a span, as Prometheus names it
 		l.spanStatus, l.fields[httpStatus] = status, ""
 	}

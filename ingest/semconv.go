@@ -39,6 +39,9 @@ const (
 	samplerType
 	samplerParam
 	sampleRate
+	flagKey
+	flagVariant
+	flagValue
 	fieldCount
 )
 
@@ -63,6 +66,12 @@ func fieldOf(key string) field {
 		return peerAddress
 	case "error.type":
 		return errorType
+	case "feature_flag.key":
+		return flagKey
+	case "feature_flag.result.variant", "feature_flag.variant":
+		return flagVariant
+	case "feature_flag.result.value":
+		return flagValue
 	}
 	switch {
 	case strings.HasPrefix(key, "sampl"), key == "SampleRate":

@@ -96,6 +96,23 @@ func TestFlagsThatEventsTell(t *testing.T) {
 	}
 }
 
+// A flag that a span's own attributes tell of, or a point's, is known by its name too.
+func TestFlagsThatAttributesTell(t *testing.T) {
+	ticks := take(t, requestsOf(3, 400, func(_, i int) testSpan {
+		return testSpan{service: "web", pod: "p", attrs: map[string]any{
+			"feature_flag.key": "rates", "feature_flag.result.variant": []string{"off", "on"}[i%2], "feature_flag.provider.name": "flagd",
+			"feature_flag.version": []string{"1", "2"}[i%2],
+		}}
+	})...)
+	var got []string
+	for _, s := range operation(t, ticks[1:2], "web", "op").Slices {
+		got = append(got, fmt.Sprint(s.Key, " ", s.Value, " ", s.Requests))
+	}
+	if diff := cmp.Diff([]string{"feature_flag.rates off 200", "feature_flag.rates on 200"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSlicesCountTheirPart(t *testing.T) {
 	ticks := take(t, requestsOf(2, 300, func(_, i int) testSpan {
 		s := testSpan{service: "web", pod: "p", attrs: map[string]any{"tenant.id": fmt.Sprint("t", i%2)}}

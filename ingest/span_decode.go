@@ -34,6 +34,9 @@ func (d *decoder) span(message []byte) {
 	if d.any && (s.failed || s.kind.isEntry()) {
 		s.fields[exceptionType], s.fields[exceptionMessage], s.fields[exceptionStack] = d.thrown.typ, d.thrown.message, d.thrown.trace
 	}
+	if s.fields[flagKey] != "" {
+		d.told = append(d.told, s.flag())
+	}
 	for k := range d.told {
 		d.evaluated(s, &d.told[k])
 	}
@@ -218,7 +221,7 @@ func (d *decoder) event(message []byte) {
 	switch {
 	case name == "exception":
 		d.thrown, d.any = x, true
-	case flag.told(name):
+	case isEvaluation(name):
 		d.told = append(d.told, flag)
 	}
 }

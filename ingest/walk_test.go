@@ -128,20 +128,23 @@ func (d *spanData) read(s ptrace.Span, keys *attributeKeys) {
 		d.readException(s)
 	}
 	for _, e := range s.Events().All() {
-		d.readFlag(e, keys)
+		if e.Name() == "feature_flag.evaluation" || e.Name() == "feature_flag" {
+			d.readFlag(e.Attributes(), keys)
+		}
 	}
+	d.readFlag(s.Attributes(), keys)
 }
 
-// tells is told once more.
-func (f *flagData) tells(event string) bool {
+// tells is whole once more.
+func (f *flagData) tells() bool {
 	value := cmp.Or(f.variant, f.value)
-	return f.key != "" && len(f.key) <= 80 && value != "" && len(value) <= 64 && (event == "feature_flag.evaluation" || event == "feature_flag")
+	return f.key != "" && len(f.key) <= 80 && value != "" && len(value) <= 64
 }
 
 // readFlag makes the evaluation of a feature flag a trait; of several the last counts.
-func (d *spanData) readFlag(e ptrace.SpanEvent, keys *attributeKeys) {
+func (d *spanData) readFlag(attributes pcommon.Map, keys *attributeKeys) {
 	var f flagData
-	for key, v := range e.Attributes().All() {
+	for key, v := range attributes.All() {
 		switch key {
 		case "feature_flag.key":
 			f.key = text(v)
@@ -151,10 +154,10 @@ func (d *spanData) readFlag(e ptrace.SpanEvent, keys *attributeKeys) {
 			f.value = text(v)
 		}
 	}
-	if value := cmp.Or(f.variant, f.value); f.tells(e.Name()) {
+	if f.tells() {
 		if kind := keys.kind("feature_flag." + f.key); kind.trait != 0 {
 			d.traits = slices.DeleteFunc(d.traits, func(t trait) bool { return t.key == kind.trait })
-			d.addTrait(kind.trait, value)
+			d.addTrait(kind.trait, cmp.Or(f.variant, f.value))
 		}
 	}
 }
@@ -209,7 +212,7 @@ func readLog(r plog.LogRecord) logData {
 			*at = text(v)
 		}
 	}
-	if d.flag.tells(cmp.Or(r.EventName(), d.event)) {
+	if name := cmp.Or(r.EventName(), d.event); d.flag.tells() && (name == "feature_flag.evaluation" || name == "feature_flag") {
 		d.template = "feature_flag.evaluation " + d.flag.key + "=" + cmp.Or(d.flag.variant, d.flag.value)
 	}
 	return d

@@ -24,16 +24,6 @@ const (
 	flagDelay = 2
 )
 
-// notValues are the attributes of flags that tell something other than their
-// values, and variants those that tell it of the flag in feature_flag.key: see
-// the semantic conventions.
-var (
-	notValues = map[string]bool{
-		"key": true, "provider.name": true, "provider_name": true, "set.id": true, "context.id": true, "result.reason": true, "version": true, "error.message": true,
-	}
-	variants = []string{"variant", "result.value", "result.variant"}
-)
-
 // flag is what is known of one feature flag of a service.
 type flag struct {
 	values map[string]time.Time // those that requests carried, and since when
@@ -122,15 +112,12 @@ func (s *service) alter(c unship.Change, at time.Time, tick *unship.Tick) (r uns
 // hearFlags notes which values of feature flags requests carry. A value that
 // they carry for the first time, after the service's first minute, is a change.
 func (s *service) hearFlags(tick *unship.Tick, windows []unship.Window) {
-	sums, keys := map[string]map[string]uint64{}, map[string]bool{}
+	sums := map[string]map[string]uint64{}
 	for i := range windows {
 		for k := range windows[i].Operations {
 			for _, x := range windows[i].Operations[k].Slices {
 				name, is := strings.CutPrefix(x.Key, flagFamily)
-				if name == "key" {
-					keys[x.Value] = true
-				}
-				if !is || x.Value == unship.OverflowOperation || notValues[name] {
+				if !is || x.Value == unship.OverflowOperation {
 					continue
 				}
 				if sums[name] == nil {
@@ -148,14 +135,6 @@ func (s *service) hearFlags(tick *unship.Tick, windows []unship.Window) {
 					sums[name] = map[string]uint64{}
 				}
 				sums[name][value] += l.Count
-			}
-		}
-	}
-	for _, v := range variants { // of the flag that is named beside it, where there is one
-		if x := sums[v]; x != nil && len(keys) == 1 {
-			delete(sums, v)
-			for key := range keys {
-				sums[key] = x
 			}
 		}
 	}
