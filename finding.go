@@ -131,6 +131,9 @@ type Judgement struct {
 	// Threshold is the log e-value at which the release counts as regressed:
 	// log(1/false_rollbacks), or the level of the before/after comparison.
 	Threshold float64 `json:"threshold"`
+	// Asks says that the evidence is enough to ask a person about the release, and not
+	// enough to judge it regressed.
+	Asks bool `json:"asks,omitempty"`
 	// Probability is the posterior that this release, and nothing else, is the cause.
 	Probability float64 `json:"probability"`
 	// Doubts are reasons not to act although the threshold is crossed:

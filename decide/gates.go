@@ -21,6 +21,7 @@ type situation struct {
 	TargetGuilty string             // why the target must not be returned to
 	First        []unship.Dependent // releases that cannot do without it
 	Wanted       bool               // all that changed may be wanted
+	Unsure       bool               // the evidence is enough to ask, not to act
 	Doubts       []string
 	Cause        unship.Cause
 	Cleared      string // why blame holds the release innocent
@@ -104,6 +105,9 @@ func nobodyDepends(s situation) (unship.GateResult, string) {
 }
 
 func evidenceClear(s situation) (unship.GateResult, string) {
+	if s.Unsure {
+		return block("it is likely, not sure: of harmless releases %s comes to look like this", words.OneIn(1/s.Policy.FalseQuestions))
+	}
 	if s.Wanted {
 		return block("what changed may be what the release is for; a person has to say")
 	}
@@ -204,7 +208,7 @@ func sayComparison(c unship.Comparison) string {
 // situationOf gathers what the gates look at.
 func (s *step) situationOf(in *incident, p rules.Policy) situation {
 	v := situation{
-		At: s.at, Policy: p, Release: in.Release, Target: in.Target, Change: in.Change, First: in.First, Wanted: in.Wanted, Doubts: in.Doubts,
+		At: s.at, Policy: p, Release: in.Release, Target: in.Target, Change: in.Change, First: in.First, Wanted: in.Wanted, Unsure: in.Unsure, Doubts: in.Doubts,
 		Cause: in.Cause, Cleared: in.Cleared, Outage: s.state.Outage, RejectedBy: in.RejectedBy,
 	}
 	v.TargetGuilty = s.guilty(unship.ReleaseID{Service: in.Release.Service, Version: in.Target})

@@ -32,6 +32,7 @@ type incident struct {
 	Probability float64           `json:"probability"`
 	LogE        float64           `json:"log_e"`
 	Wanted      bool              `json:"wanted,omitempty"` // all that changed may be wanted
+	Unsure      bool              `json:"unsure,omitempty"` // the evidence is enough to ask, not to act
 	Doubts      []string          `json:"doubts,omitempty"`
 	Cleared     string            `json:"cleared,omitempty"`     // why blame holds the release innocent, "" if it does not
 	Orders      int               `json:"orders"`                // how many were given
@@ -64,7 +65,7 @@ func (in *incident) shown() unship.Incident {
 
 // open opens the incident of a release that was judged guilty.
 func (s *step) open(j unship.Judgement, b unship.Blame) {
-	in := &incident{Release: j.Release, Wanted: true}
+	in := &incident{Release: j.Release, Wanted: true, Unsure: true}
 	in.Incident = unship.Incident{
 		Schema: unship.IncidentSchema, Environment: j.Release.Environment, Status: unship.StatusOpen,
 		DetectedAt: s.at, StartedAt: onset(j, s.at),
@@ -132,6 +133,7 @@ func (in *incident) weigh(j unship.Judgement, b unship.Blame) {
 	in.Comparison, in.Probability = j.Comparison, probability(j, b)
 	in.LogE = max(in.LogE, finite(j.LogE))
 	in.Wanted = in.Wanted && (j.Verdict != unship.Regressed || onlyWanted(j)) // what was proven once stays so
+	in.Unsure = in.Unsure && j.Verdict != unship.Regressed && !showsWanted(j)
 	in.Doubts = slices.Clone(j.Doubts)
 	in.First = slices.Clone(j.Dependents)
 	in.Cleared = exonerated(j.Release, b)
@@ -154,7 +156,11 @@ func (in *incident) suspect(j unship.Judgement, b unship.Blame) bool {
 // describe takes the evidence as it stands when the release is found guilty.
 func (in *incident) describe(j unship.Judgement) {
 	in.Evidence = evidence(j)
-	in.Title = j.Release.String() + " " + cmp.Or(change(in.Evidence), "is worse than what it replaced")
+	what := cmp.Or(change(in.Evidence), "is worse than what it replaced")
+	if in.Unsure {
+		what = "probably " + what
+	}
+	in.Title = j.Release.String() + " " + what
 }
 
 // change says what hurts most: failures before all else, then what the strongest evidence is about.

@@ -43,7 +43,7 @@ func (s *step) takeAssessment(a unship.Assessment) {
 func (s *step) consider(j unship.Judgement, b unship.Blame) {
 	in := s.incidentOf(j.Release)
 	if in == nil {
-		if j.Verdict == unship.Regressed || showsWanted(j) {
+		if j.Verdict == unship.Regressed || j.Asks || showsWanted(j) {
 			s.open(j, b)
 		}
 		return
@@ -51,7 +51,7 @@ func (s *step) consider(j unship.Judgement, b unship.Blame) {
 	if in.Status != unship.StatusOpen && in.Status != unship.StatusMitigating {
 		return
 	}
-	impact, cause, wanted := in.Impact, in.Cause, in.Wanted
+	impact, cause, wanted, unsure := in.Impact, in.Cause, in.Wanted, in.Unsure
 	in.weigh(j, b)
 	if in.Impact != impact || in.Cause != cause {
 		s.changed[in] = true
@@ -62,9 +62,16 @@ func (s *step) consider(j unship.Judgement, b unship.Blame) {
 	if in.suspect(j, b) {
 		s.changed[in] = true
 	}
-	if wanted && !in.Wanted {
+	switch {
+	case unsure && !in.Unsure:
+		in.describe(j)
+		s.note(in, s.at, "the evidence is now enough to act: %s", in.Title)
+	case wanted && !in.Wanted:
 		in.describe(j)
 		s.note(in, s.at, "what changed is no longer only what may be wanted: %s", in.Title)
+	case in.Unsure && j.Done && !j.Asks && in.ApprovedBy == "":
+		s.note(in, s.at, "the watch is over, and it no longer looks worse than harmless releases do")
+		s.end(in, unship.StatusDismissed)
 	}
 }
 

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the stories' expected output")
 //
 //	policy MODE [cooldown=10m] [budget=3] [audit=0.01]
 //	TIME release SERVICE VERSION replaces PREVIOUS | returns from VERSION | changes KIND NAME VALUE
-//	TIME judged SERVICE VERSION VERDICT [p=0.98] [failed=7] [wanted] [doubt=…] [cause=…] [innocent] [needed=SERVICE]
+//	TIME judged SERVICE VERSION VERDICT [p=0.98] [failed=7] [wanted] [asks] [done] [doubt=…] [cause=…] [innocent] [needed=SERVICE]
 //	TIME tick [outage=…]
 //	TIME audit COMPARISON trials=30 alarms=2 lower=0.02
 //	TIME outcome SERVICE plan|rollback|undo done|failed|unknown|skipped [irreversible]
@@ -132,6 +132,7 @@ func by(d unship.Decision) string {
 
 func guilty(in unship.Incident) string {
 	who, _, _ := strings.Cut(in.Title, " fails")
+	who = strings.TrimSuffix(who, " probably")
 	return who
 }
 
@@ -269,6 +270,10 @@ func (s *story) judged(words []string) {
 			j.Impact.RequestsFailed = n
 		case "wanted":
 			f.Ambiguous, f.Verdict = true, unship.Regressed
+		case "done":
+			j.Done = true
+		case "asks":
+			j.Asks, j.LogE = true, 5
 		case "doubt":
 			j.Doubts = append(j.Doubts, value)
 		case "cause":

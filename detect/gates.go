@@ -12,7 +12,7 @@ import (
 
 // Rules of the checks that stand between crossing the threshold and a verdict.
 const (
-	checkEvery  = 3   // windows between two checks that find doubts
+	checkEvery  = 3   // windows between two checks of the same level, or that find doubts
 	leftOut     = 6   // instances that are left out one by one, the worst first
 	nodePhi     = 1.5 // dispersion of the counts of a node
 	nodeAlpha   = .01 // that any node is suspected wrongly
@@ -21,20 +21,22 @@ const (
 
 // gates is what the checks found.
 type gates struct {
-	at       int32 // window of the check; 0: not yet
+	at       int32   // window of the check; 0: not yet
+	level    float64 // of evidence that was checked
 	doubts   []string
 	node     string  // the node that explains the harm, if one does
 	nodeLogE float64 // that it is bad
 	logE     float64 // without the instances on suspicious nodes
 }
 
-// examine checks a release whose evidence has crossed its threshold: would it
+// examine checks a release whose evidence is enough to ask or to judge: would it
 // stand without any one instance, and without a node that harms others too?
 func (d *Detector) examine(w *watch, t int32) {
-	if w.gates.at != 0 && t-w.gates.at < checkEvery && len(w.gates.doubts) > 0 {
+	level := w.reached()
+	if w.gates.at != 0 && t-w.gates.at < checkEvery && (len(w.gates.doubts) > 0 || w.gates.level == level) {
 		return
 	}
-	g := gates{at: t, logE: w.logE}
+	g := gates{at: t, level: level, logE: w.logE}
 	var bad []string
 	if !d.leaves(PartNodes) {
 		bad, g.nodeLogE = d.noisyNodes(w, t)
@@ -47,7 +49,7 @@ func (d *Detector) examine(w *watch, t int32) {
 	}
 	if len(out) > 0 {
 		g.logE = w.without(out, t, everyone)
-		if g.logE < w.threshold() {
+		if g.logE < level {
 			g.node = strings.Join(bad, ", ")
 			g.doubts = append(g.doubts, fmt.Sprintf("node %s harms other services as well; without it the evidence is not enough", g.node))
 		}

@@ -72,12 +72,17 @@ func TestHarmlessReleasesAreNeverBlamed(t *testing.T) {
 	for _, c := range harmless {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			asked := 0
 			for seed := range uint64(14) {
 				s := newSimulation(seed + 1)
 				c.build(s, seed)
 				for name, r := range s.run(t) {
 					if r.regressed >= 0 {
 						t.Errorf("seed %d: %s blamed after %d windows: %s, log E %.1f, %v", seed, name, r.regressed, r.first.Why, r.first.LogE, r.blame.Suspects)
+					}
+					if r.asked >= 0 {
+						asked++
+						t.Logf("seed %d: a person is asked about %s after %d windows: %s", seed, name, r.asked, r.last.Why)
 					}
 					if r.last.Verdict == unship.Unknown || r.last.Why == "" {
 						t.Errorf("seed %d: %s ends as %v: %q", seed, name, r.last.Verdict, r.last.Why)
@@ -87,6 +92,44 @@ func TestHarmlessReleasesAreNeverBlamed(t *testing.T) {
 					}
 				}
 			}
+			if asked > 1 { // a hundredth of 14, and 1 to be expected now and then
+				t.Errorf("a person is asked about %d of 14", asked)
+			}
 		})
+	}
+}
+
+// What is too little to act on is asked about: the same evidence, at a lower level, with
+// the same checks.
+func TestAPersonIsAskedBeforeItIsSure(t *testing.T) {
+	found, asked, sooner := 0, 0, 0
+	for seed := range uint64(12) {
+		s := newSimulation(seed + 1)
+		s.canary("cart", simStart, 2)
+		s.harm("cart", "1.1.0", "", simStart, effect{errors: .012})
+		r := s.run(t)["cart"]
+		if r.regressed >= 0 {
+			found++
+		}
+		if r.asked >= 0 {
+			asked++
+		}
+		if r.asked >= 0 && (r.regressed < 0 || r.asked < r.regressed) {
+			sooner++
+		}
+	}
+	t.Logf("of 12 small regressions %d are found and %d asked about, %d of them before they are found or without", found, asked, sooner)
+	if sooner < 6 || asked < sooner {
+		t.Errorf("a person was asked about %d of 12 small regressions before they were sure, want half of them at least", sooner)
+	}
+}
+
+func TestNobodyIsAskedWhereTheLevelsAreOne(t *testing.T) {
+	s := newSimulation(1)
+	s.policy.FalseQuestions = s.policy.FalseRollbacks
+	s.canary("cart", simStart, 2)
+	s.harm("cart", "1.1.0", "", simStart, effect{errors: .05})
+	if r := s.run(t)["cart"]; r.regressed < 0 || r.asked >= 0 {
+		t.Errorf("found after %d windows, asked about after %d; want it found and nobody asked", r.regressed, r.asked)
 	}
 }

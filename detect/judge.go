@@ -24,7 +24,7 @@ const (
 // judge gives every watch its judgement and every environment its blame.
 func (d *Detector) judge(a *unship.Assessment, t int32) {
 	for _, w := range d.watches {
-		if w.crossed() {
+		if w.suspicious() {
 			d.examine(w, t)
 		}
 	}
@@ -49,14 +49,14 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 	d.watches = slices.DeleteFunc(d.watches, func(w *watch) bool { return w.final != nil })
 }
 
-// turns says that a release, or one of its findings, is found to be worse for the
-// first time: an incident may begin with either.
+// turns says that a release, or one of its findings, is found to be worse, or that a
+// person is to be asked, for the first time: an incident may begin with each.
 func (w *watch) turns(j *unship.Judgement) bool {
 	worse := 0
 	switch {
 	case j.Verdict == unship.Regressed:
 		worse = 2
-	case slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed }):
+	case j.Asks, slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed }):
 		worse = 1
 	}
 	first := worse > w.ranked
@@ -91,6 +91,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 		j.Samples.Baseline += uint64(w.past.streams[0].pre.n)
 	}
 	j.Doubts = w.convict(a.Outage, p)
+	j.Asks = w.asks(a.Outage, p)
 	j.Done = t+1 >= w.until || w.closing != ""
 	if w.logE >= showFindings || w.verdict == unship.Regressed {
 		j.Findings = slices.Clone(d.findings(w))
@@ -103,9 +104,21 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	return j
 }
 
-// crossed says that the evidence of a release that is not judged yet is enough.
-func (w *watch) crossed() bool {
-	return w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.threshold() && !w.dismissed
+// suspicious says that the evidence against a release that is not judged yet is enough to ask a person.
+func (w *watch) suspicious() bool {
+	return w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.level() && !w.dismissed
+}
+
+// crossed says that it is enough to judge the release.
+func (w *watch) crossed() bool { return w.suspicious() && w.logE >= w.threshold() }
+
+// evenOdds is the posterior of a release about which a person is asked.
+const evenOdds = .5
+
+// asks says that a person is to be asked: the release is suspicious, more probably the
+// cause than all else together, and no check speaks against it.
+func (w *watch) asks(outage string, p float64) bool {
+	return w.suspicious() && len(w.gates.doubts) == 0 && outage == "" && p >= evenOdds
 }
 
 // convict judges a release regressed whose evidence is enough, unless there are doubts.
@@ -133,6 +146,12 @@ func (w *watch) doubts(outage string, p float64) []string {
 
 // conclude sets the verdict and says why.
 func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
+	if j.Asks {
+		j.Impact, j.Dependents = w.impact(j.Findings), d.dependents(w)
+		if len(j.Findings) > 0 {
+			j.Onset = j.Findings[0].Since
+		}
+	}
 	switch {
 	case w.verdict == unship.Regressed:
 		j.Verdict = unship.Regressed

@@ -289,6 +289,7 @@ func (s *simulation) poisson(mean float64) int {
 type result struct {
 	last      unship.Judgement
 	regressed int // windows after the release; -1: never
+	asked     int // likewise, when a person was to be asked at first
 	healthy   int // windows until first called healthy
 	first     unship.Judgement
 	blame     unship.Blame
@@ -311,9 +312,12 @@ func (s *simulation) run(t *testing.T) map[string]result {
 		for _, j := range a.Judgements {
 			x, ok := out[j.Release.Name]
 			if !ok {
-				x.regressed = -1
+				x.regressed, x.asked = -1, -1
 			}
 			x.last = j
+			if j.Asks && x.asked < 0 {
+				x.asked = int(k.Start.Sub(simTime(simStart)) / (5 * time.Second))
+			}
 			if j.Verdict == unship.Regressed && x.regressed < 0 {
 				x.regressed, x.first, x.blame = int(k.Start.Sub(simTime(simStart))/(5*time.Second)), j, a.Blame[0]
 			}

@@ -294,6 +294,19 @@ func (w *watch) threshold() float64 {
 	return math.Log(1 / w.policy.FalseRollbacks)
 }
 
+// level is the evidence at which a person is asked: no more than is wanted to judge.
+func (w *watch) level() float64 {
+	return math.Min(math.Log(1/w.policy.FalseQuestions), w.threshold())
+}
+
+// reached is the higher of both levels, if the evidence is beyond it.
+func (w *watch) reached() float64 {
+	if w.logE < w.threshold() {
+		return w.level()
+	}
+	return w.threshold()
+}
+
 // certainty is the posterior that is wanted beside the evidence.
 func (w *watch) certainty() float64 {
 	if w.past != nil {

@@ -28,7 +28,9 @@ func (f *flagData) field(key string) *string {
 }
 
 // isEvaluation says that an event of this name tells of a flag.
-func isEvaluation(event string) bool { return event == "feature_flag.evaluation" || event == "feature_flag" }
+func isEvaluation(event string) bool {
+	return event == "feature_flag.evaluation" || event == "feature_flag"
+}
 
 // whole says that it tells which flag has which value.
 func (f *flagData) whole() bool {

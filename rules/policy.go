@@ -23,7 +23,11 @@ type Policy struct {
 	Mode  unship.Mode `yaml:"mode"`
 	// FalseRollbacks is the probability, per harmless release, that it is ever
 	// judged regressed, however long and however often it is looked at.
-	FalseRollbacks float64       `yaml:"false_rollbacks"`
+	FalseRollbacks float64 `yaml:"false_rollbacks"`
+	// FalseQuestions is the probability, per harmless release, that a person is ever
+	// asked about it although the evidence is not enough for a rollback. Not above
+	// FalseRollbacks: nobody is.
+	FalseQuestions float64       `yaml:"false_questions"`
 	Tolerance      Tolerance     `yaml:"tolerance"`
 	Watch          time.Duration `yaml:"watch"`    // how long a release is watched after it was first seen
 	Cooldown       time.Duration `yaml:"cooldown"` // after a rollback of a service, before the next automatic one of it
@@ -77,6 +81,7 @@ func Default(mode unship.Mode) Policy {
 		Name:           "default",
 		Mode:           mode,
 		FalseRollbacks: 0.001,
+		FalseQuestions: 0.01,
 		Tolerance:      Tolerance{Ratio: 1.1, Absolute: 0.0005, Duration: 0.044},
 		Watch:          30 * time.Minute,
 		Cooldown:       10 * time.Minute,

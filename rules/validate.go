@@ -38,6 +38,9 @@ func (p Policy) validate(wrong Wrong) {
 	if p.FalseRollbacks <= 0 || p.FalseRollbacks > 0.1 {
 		wrong("false_rollbacks", "is %v; want a probability above 0 and at most 0.1", p.FalseRollbacks)
 	}
+	if p.FalseQuestions <= 0 || p.FalseQuestions > 0.1 {
+		wrong("false_questions", "is %v; want a probability above 0 and at most 0.1", p.FalseQuestions)
+	}
 	p.Tolerance.validate(wrong)
 	if p.Watch < time.Minute || p.Watch > 24*time.Hour {
 		wrong("watch", "is %v; want 1m to 24h", p.Watch)

@@ -60,7 +60,7 @@ func tell(service, version string, at time.Time) {
 	i := unship.Incident{
 		Schema: unship.IncidentSchema, ID: "1", DetectedAt: at,
 		Suspects: []unship.Suspect{{Namespace: "shop", Service: service, Version: version}},
-		Decision: unship.DecisionRecord{Verdict: unship.DecideRollback},
+		Decision: unship.DecisionRecord{Verdict: unship.DecideRollback, At: at},
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(i); err != nil {
 		panic(err)

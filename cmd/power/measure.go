@@ -31,6 +31,7 @@ type plan struct {
 // the window of the watch in which it was found, −1 if never.
 type result struct {
 	unship int
+	asked  int // when a person is asked, at the latest when it is found
 	judges []int
 	why    string
 	at     string
@@ -180,7 +181,7 @@ func (s *service) pass(windows int) {
 // moment at which the effect begins: what they say before is not of the effect,
 // and a faulty release that is taken back earlier was not found.
 func (s *service) watch(e world.Effect) result {
-	r := result{unship: -1}
+	r := result{unship: -1, asked: -1}
 	var all []judges.Judge
 	for _, m := range judges.All() {
 		all = append(all, m.New(s.minutes))
@@ -195,8 +196,14 @@ func (s *service) watch(e world.Effect) result {
 		}
 		a := s.detector.Observe(*tick, begun, s.policies)
 		for _, j := range a.Judgements {
-			if j.Release == release.ReleaseID && j.Verdict == unship.Regressed && r.unship < 0 {
+			if j.Release != release.ReleaseID {
+				continue
+			}
+			if j.Verdict == unship.Regressed && r.unship < 0 {
 				r.unship, r.why, r.at = t, j.Why, tick.Closed.Format(time.RFC3339)
+			}
+			if (j.Asks || r.unship >= 0) && r.asked < 0 {
+				r.asked = t
 			}
 		}
 		for k, j := range all {

@@ -11,9 +11,16 @@ import (
 	"unship.dev/detect/stat"
 )
 
+// The columns of the detector: what it judges, and what a person is asked about at the latest.
+const (
+	judged = iota
+	asked
+	others
+)
+
 // columns gives the names of all that judge, ours first.
 func columns() []string {
-	names := []string{"**unship**"}
+	names := []string{judged: "**unship**", asked: "asked"}
 	for _, m := range judges.All() {
 		names = append(names, m.Name)
 	}
@@ -24,10 +31,13 @@ func columns() []string {
 func (p *plan) decided(column int) (at []int) {
 	for _, world := range p.results {
 		for _, r := range world {
-			if column == 0 {
+			switch column {
+			case judged:
 				at = append(at, r.unship)
-			} else {
-				at = append(at, r.judges[column-1])
+			case asked:
+				at = append(at, r.asked)
+			default:
+				at = append(at, r.judges[column-others])
 			}
 		}
 	}
@@ -36,7 +46,7 @@ func (p *plan) decided(column int) (at []int) {
 
 // cannot says that a column's judge has nothing to compare with in the plan's environment.
 func (p *plan) cannot(column int) bool {
-	return column > 0 && p.env.Replaced && !judges.All()[column-1].Alone
+	return column >= others && p.env.Replaced && !judges.All()[column-others].Alone
 }
 
 func writeHarmless(out io.Writer, plans []*plan) {
@@ -55,7 +65,7 @@ func writeHarmless(out io.Writer, plans []*plan) {
 			}
 			at := p.decided(c)
 			bad := len(at) - len(missed(at))
-			if c == 0 {
+			if c == judged {
 				fmt.Fprintf(out, " %d | %.2g |", bad, stat.RateUpper(uint64(bad), uint64(len(at)), .05))
 				continue
 			}

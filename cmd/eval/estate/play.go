@@ -17,6 +17,7 @@ type Result struct {
 	Blamed int  // whom it would roll back first; -1: nobody
 	Wrong  bool // it would roll back an innocent one
 	Asked  bool // it would ask a person about the guilty one
+	Idle   bool // … about an innocent one that it would not roll back later
 	Delay  int  // windows from the release to the decision
 	Cause  unship.Cause
 	Named  bool // no release was guilty, and what went wrong was thought the most probable cause while it did
@@ -55,10 +56,13 @@ func (j *judge) hear(a unship.Assessment, t int) {
 	found := j.Blamed >= 0
 	for _, x := range a.Judgements {
 		k := j.estate.index(x.Release)
-		if x.Verdict != unship.Regressed || k < 0 {
+		if k < 0 {
 			continue
 		}
 		switch {
+		case x.Verdict != unship.Regressed:
+			j.Asked = j.Asked || x.Asks && k == j.Guilty
+			j.Idle = j.Idle || x.Asks && k != j.Guilty
 		case !slices.ContainsFunc(x.Findings, harmful):
 			j.Asked = j.Asked || k == j.Guilty
 		case k != j.Guilty:

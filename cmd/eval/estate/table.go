@@ -13,6 +13,7 @@ type Summary struct {
 	Top, Right      int // faulty runs: guilty one named first; rolled back
 	Asked           int // faulty runs in which a person was asked about the guilty one instead
 	Wrong           int // runs in which an innocent one was rolled back
+	Idle            int // runs in which a person was asked about an innocent one
 	Delays          []int
 	squares, judged float64
 	given           [len(steps)]given
@@ -48,6 +49,9 @@ func (s *Summary) Add(r Result) {
 	if r.Wrong {
 		s.Wrong++
 	}
+	if r.Idle {
+		s.Idle++
+	}
 	for k, p := range r.Probability {
 		y := 0.0
 		if k == r.Guilty {
@@ -81,6 +85,7 @@ func (s *Summary) sure() (n, guilty int) {
 // Merge adds another summary.
 func (s *Summary) Merge(o Summary) {
 	s.Runs, s.Faulty, s.Top, s.Right, s.Asked, s.Wrong = s.Runs+o.Runs, s.Faulty+o.Faulty, s.Top+o.Top, s.Right+o.Right, s.Asked+o.Asked, s.Wrong+o.Wrong
+	s.Idle += o.Idle
 	s.Delays = append(s.Delays, o.Delays...)
 	s.squares, s.judged, s.Named = s.squares+o.squares, s.judged+o.judged, s.Named+o.Named
 	for k := range s.given {
@@ -118,7 +123,7 @@ func Print(out io.Writer, title string, rows []Row) error {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells string) { fmt.Fprintln(w, cells) }
-	line("\truns\ttop-1 %\trolled back %\tasked %\tinnocent %\tmedian s\tBrier\tgiven ≥ .9: guilty")
+	line("\truns\ttop-1 %\trolled back %\tasked %\tinnocent %\tasked about %\tmedian s\tBrier\tgiven ≥ .9: guilty")
 	for _, r := range rows {
 		of := func(n, all int) string {
 			if all == 0 {
@@ -134,8 +139,8 @@ func Print(out io.Writer, title string, rows []Row) error {
 			n, guilty := r.sure()
 			brier, sure = fmt.Sprintf("%.4f", r.Brier()), fmt.Sprintf("%d of %d", guilty, n)
 		}
-		line(fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.Name, r.Runs, of(r.Top, r.Faulty), of(r.Right, r.Faulty),
-			of(r.Asked, r.Faulty), of(r.Wrong, r.Runs), median, brier, sure))
+		line(fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", r.Name, r.Runs, of(r.Top, r.Faulty), of(r.Right, r.Faulty),
+			of(r.Asked, r.Faulty), of(r.Wrong, r.Runs), of(r.Idle, r.Runs), median, brier, sure))
 	}
 	return w.Flush()
 }

@@ -153,11 +153,15 @@ func Judge(group string, t truth.Truth, r Replay) Result {
 // count takes one incident into account, in the order of detection.
 func (r *Result) count(t truth.Truth, i unship.Incident) {
 	first := len(i.Suspects) > 0 && guilty(t, i.Suspects[0])
-	early := i.DetectedAt.Before(t.Start)
+	at := i.DetectedAt
+	if i.Decision.Verdict == unship.DecideRollback {
+		at = i.Decision.At // a person may have been asked before
+	}
+	early := at.Before(t.Start)
 	switch {
 	case i.Decision.Verdict == unship.DecideRollback && first && !early:
 		if !r.Found {
-			r.Delay = i.DetectedAt.Sub(t.Exposed()).Seconds()
+			r.Delay = at.Sub(t.Exposed()).Seconds()
 		}
 		r.Found, r.Asked = true, false
 	case i.Decision.Verdict == unship.DecideRollback:

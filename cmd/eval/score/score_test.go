@@ -30,7 +30,7 @@ func control() truth.Truth {
 }
 
 func incident(v unship.DecisionVerdict, after time.Duration, suspects ...string) unship.Incident {
-	i := unship.Incident{Schema: unship.IncidentSchema, DetectedAt: onset.Add(after), Decision: unship.DecisionRecord{Verdict: v}}
+	i := unship.Incident{Schema: unship.IncidentSchema, DetectedAt: onset.Add(after), Decision: unship.DecisionRecord{Verdict: v, At: onset.Add(after)}}
 	for _, s := range suspects {
 		service, version, _ := strings.Cut(s, "@")
 		i.Suspects = append(i.Suspects, unship.Suspect{Namespace: "shop", Service: service, Version: version})
