@@ -16,7 +16,8 @@ type form struct {
 	name, unit, attributes string
 	kind                   pointKind
 	request                request
-	isLevel                bool // of a summary's quantile
+	served                 *identity // whose requests they are; nil: those of who sends them
+	isLevel                bool      // of a summary's quantile
 	noted                  bool // its memory is counted by seriesForms
 
 	heard  int64   // last window with a point; guarded by seriesForms.mu, as is the next
@@ -40,18 +41,20 @@ const (
 	maxLevels = 16 // of one summary that are remembered
 )
 
-// newForm works out what a point is of.
-func (in *intake) newForm(d *pointData) *form {
-	return &form{
+// newForm works out what a point of a resource is of.
+func (in *intake) newForm(r *resource, d *pointData) *form {
+	f := &form{
 		name: strings.Clone(cut(d.name, maxMetricName)), unit: strings.Clone(cut(d.unit, maxMetricName)),
 		attributes: attributesText(d.attributes), kind: d.kind, request: in.request(d),
 	}
+	f.served = f.request.source.served(r, d.attributes)
+	return f
 }
 
 // newLevel makes the series of a quantile of a summary with these attributes.
 func (f *form) newLevel(q float64, attributes []attribute) *form {
 	named := append(slices.Clone(attributes), attribute{"quantile", strconv.FormatFloat(q, 'g', -1, 64)})
-	return &form{name: f.name, unit: f.unit, attributes: attributesText(named), isLevel: true}
+	return &form{name: f.name, unit: f.unit, attributes: attributesText(named), served: f.served, isLevel: true}
 }
 
 // level finds the series of a quantile; nil if it is not remembered.

@@ -159,7 +159,7 @@ func (d *decoder) take(res *resource, p *pointData, message []byte, number uint3
 		if d.err != nil {
 			return
 		}
-		f = in.newForm(p)
+		f = in.newForm(res, p)
 		if !in.thin {
 			in.a.resources.noteForm(res, d.written, f)
 		}

@@ -147,8 +147,25 @@ func (in *intake) level(r *resource, f *form, d *pointData, value float64) {
 	in.points.points = append(in.points.points, point{form: f, at: int64(d.time), value: value, resource: r.number})
 }
 
+// settle gives the points that count somebody else's requests to whom they are of.
+func (in *intake) settle() {
+	var of *identity
+	var r *resource
+	for i := range in.points.points {
+		m := &in.points.points[i]
+		if m.served == nil {
+			continue
+		}
+		if m.served != of {
+			of, r = m.served, in.stage.use(in.a.resources.find(*m.served))
+		}
+		m.resource = r.number
+	}
+}
+
 // commitPoints hands the staged points to their shards.
 func (in *intake) commitPoints() {
+	in.settle()
 	counted := false
 	commitRuns(in, in.points.points, (*point).place, func(p *pane, f fate, index int64, m *point) int64 {
 		if !m.isLevel { // a level shares the fate of its summary

@@ -269,6 +269,11 @@ func (t *resources) use(d *resourceData) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.find(id), nil
+}
+
+// find is use for what a resource stands for.
+func (t *resources) find(id identity) *resource {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.known[id]
@@ -276,7 +281,7 @@ func (t *resources) use(d *resourceData) (*resource, error) {
 		r = t.add(id)
 	}
 	r.users++
-	return r, nil
+	return r
 }
 
 // maxForms is how many ways of writing one resource are remembered: with traces,

@@ -242,7 +242,7 @@ func (in *intake) walkMetric(r *resource, m pmetric.Metric) {
 			return
 		}
 		d.name, d.unit, d.attributes = m.Name(), m.Unit(), in.attributes(p.Attributes())
-		f := in.newForm(&d)
+		f := in.newForm(r, &d)
 		in.point(r, f, &d)
 		for _, q := range d.quantiles {
 			if isNumber(q.value) {
