@@ -139,6 +139,16 @@ func TestRequestsByConvention(t *testing.T) {
 			delta(histogram("messaging.process.duration", "s", 1, 5, labelled{"messaging.destination.name": "orders", "messaging.operation.name": "process"})).minute(1),
 			delta(histogram("messaging.process.duration", "s", 1, 2, labelled{"messaging.destination.name": "orders", "messaging.operation.name": "process", "error.type": "TimeoutException"})).minute(1),
 		}, "process orders: 7 requests, 2 failed, 0 rejected, 7 of 100 ms"},
+		"counters tell methods apart, distributions routes": {[]testPoint{
+			counter("http_requests_total", 6, labelled{"method": "get", "handler": "/a", "code": "200"}).minute(1),
+			counter("http_requests_total", 2, labelled{"method": "post", "handler": "/a", "code": "500"}).minute(1),
+			histogram("http_request_duration_seconds", "", 1, 8, labelled{"handler": "/a"}).minute(1),
+		}, "/a: 8 requests, 2 failed, 0 rejected, 8 of 100 ms"},
+		"counters tell codes, distributions routes": {[]testPoint{
+			counter("http_requests_total", 6, labelled{"code": "200"}).minute(1),
+			counter("http_requests_total", 2, labelled{"code": "500"}).minute(1),
+			histogram("http_request_duration_seconds", "", 1, 8, labelled{"handler": "/a"}).minute(1),
+		}, "(unnamed): 8 requests, 2 failed, 0 rejected\n/a: 8 requests, 0 failed, 0 rejected, 8 of 100 ms"},
 		"a gauge of the same name counts nothing": {[]testPoint{
 			testPoint{name: "http_requests_total", kind: "gauge", value: 7, attrs: labelled{"method": "GET"}}.minute(1),
 		}, ""},

@@ -3,6 +3,7 @@ package ingest
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"unship.dev"
 	"unship.dev/ingest/series"
@@ -33,10 +34,16 @@ type metering struct {
 	due      int64              // last window of the block at work; noBlock: nothing is gathered
 	heard    [sourceCount]int64 // last window with a point
 	counters [sourceCount]int64 // of these, with one of a counter
+	counted  map[string]bool    // operations by which counters told, beside distributions
+	timed    map[string]bool    // … by which distributions told
+	told     map[string]bool    // what counters are told of; nil: to be found out
 }
 
+// maxNamed bounds the operations that are remembered of either.
+const maxNamed = 1000
+
 func newMetering() metering {
-	m := metering{due: noBlock}
+	m := metering{due: noBlock, counted: map[string]bool{}, timed: map[string]bool{}}
 	for i := range m.heard {
 		m.heard[i], m.counters[i] = firstIndex, firstIndex
 	}
@@ -50,6 +57,37 @@ func (m *metering) patience() int64 { return max(joinWindows, spanBlocks*m.block
 func (m *metering) hears(s source, index int64) bool { return m.heard[s] > index-m.patience() }
 
 func (m *metering) counts(s source, index int64) bool { return m.counters[s] > index-m.patience() }
+
+// hear notes by which operation a series tells.
+func (m *metering) hear(operation string, timed bool) {
+	names := m.counted
+	if timed {
+		names = m.timed
+	}
+	if !names[operation] && len(names) < maxNamed {
+		names[operation], m.told = true, nil
+	}
+}
+
+// coarser gives the operation that a counter's requests are told of: where counters tell
+// methods apart and distributions only routes, it is the route, so that both are told of one.
+func (m *metering) coarser(operation string) string {
+	if _, route, ok := strings.Cut(operation, " "); ok && !m.timed[operation] && m.timed[route] {
+		return route
+	}
+	return operation
+}
+
+// tells says that counters tell of an operation, as they are told of.
+func (m *metering) tells(operation string) bool {
+	if m.told == nil {
+		m.told = map[string]bool{}
+		for name := range m.counted {
+			m.told[m.coarser(name)] = true
+		}
+	}
+	return m.told[operation]
+}
 
 // metered says that requests are counted by metrics, unless there are spans.
 func (m *metering) metered(index int64) bool {
@@ -99,6 +137,7 @@ func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase
 	}
 	s := &b.a.service(key.release.Service).metering
 	s.heard[r.request.source] = b.index
+	s.hear(r.request.operation, r.request.timed)
 	if !r.request.timed {
 		s.counters[r.request.source] = b.index
 	}
@@ -173,7 +212,10 @@ func (b *builder) tellBlock(key windowKey, m *meter) {
 			continue
 		}
 		op := unship.Operation{Name: id.operation, Duration: g.durations}
-		if !id.timed || !s.metering.counts(id.source, b.index) {
+		if !id.timed {
+			op.Name = s.metering.coarser(id.operation)
+		}
+		if !id.timed || !s.metering.counts(id.source, b.index) || !s.metering.tells(id.operation) {
 			op.Requests, op.Failed, op.FailedHere, op.Rejected = g.requests, g.failed, g.failed, g.rejected
 		}
 		l.requests += op.Requests
