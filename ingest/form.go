@@ -18,7 +18,7 @@ type form struct {
 	request                request
 	served                 *identity // whose requests they are; nil: those of who sends them
 	isLevel                bool      // of a summary's quantile
-	noted                  bool // its memory is counted by seriesForms
+	noted                  bool      // its memory is counted by seriesForms
 
 	heard  int64   // last window with a point; guarded by seriesForms.mu, as is the next
 	levels []level // of a summary

@@ -50,12 +50,13 @@ var (
 	severityKeys = []string{"severity", "level", "lvl", "levelname", "log.level"}
 )
 
-// readBody finds the message in a body that is a JSON object, as programs write
-// them and collectors pass them on unparsed. Any other body is the message itself.
+// readBody finds the message, and how grave it is, in a body as programs write them and
+// collectors pass them on unparsed: a JSON object, pairs of keys and values (logfmt), or a
+// line that names its level near its begin. Any other body is the message itself.
 func readBody(body string) line {
 	trimmed := strings.TrimSpace(body)
 	if len(trimmed) < 2 || trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
-		return line{text: body}
+		return readText(body, trimmed)
 	}
 	found := line{text: body}
 	best, bestSeverity := len(messageKeys), len(severityKeys)
@@ -73,6 +74,110 @@ func readBody(body string) line {
 			found.severity, bestSeverity = value, k
 		}
 	}
+}
+
+// Keys of logfmt, best first.
+var (
+	levelPairs   = [...]string{"level=", "lvl=", "severity="}
+	messagePairs = [...]string{"msg=", "message="}
+)
+
+// readText reads a body that is no JSON object.
+func readText(body, trimmed string) line {
+	for _, key := range levelPairs {
+		level, ok := pair(trimmed, key)
+		if !ok {
+			continue
+		}
+		for _, key := range messagePairs {
+			if message, ok := pair(trimmed, key); ok && message != "" {
+				return line{text: message, severity: level}
+			}
+		}
+		return line{text: body, severity: level}
+	}
+	return line{text: body, severity: levelOf(trimmed)}
+}
+
+// pair finds the value of a key, which ends in an equals sign and stands at the begin or
+// behind a space. Escapes stay as they are.
+func pair(text, key string) (value string, ok bool) {
+	for from := 0; ; {
+		k := strings.Index(text[from:], key)
+		if k < 0 {
+			return "", false
+		}
+		k += from
+		from = k + len(key)
+		if k > 0 && text[k-1] != ' ' {
+			continue
+		}
+		if rest := (object{text[from:]}); strings.HasPrefix(rest.rest, `"`) {
+			return rest.text()
+		}
+		value, _, _ = strings.Cut(text[from:], " ")
+		return value, true
+	}
+}
+
+// A line names its level in one of its first words, if it does: behind a time, a thread,
+// the name of a program.
+const (
+	levelWords = 6
+	levelBytes = 100
+)
+
+// outcries are how runtimes begin to tell of what nobody caught.
+var outcries = [...]string{"panic: ", "fatal error: ", "Traceback (most recent call last)", "Exception in thread ", "Unhandled exception"}
+
+// levelOf finds the level that a line names: in capitals or in brackets, for "error" is a
+// word like others, or as the letter that klog begins with. "" if there is none.
+func levelOf(text string) string {
+	for _, s := range outcries {
+		if strings.HasPrefix(text, s) {
+			return "error"
+		}
+	}
+	rest := text[:min(len(text), levelBytes)]
+	for n := 0; n < levelWords && rest != ""; n++ {
+		var word string
+		word, rest, _ = strings.Cut(strings.TrimLeft(rest, " \t"), " ")
+		if n == 0 && isKlog(word) {
+			return word[:1]
+		}
+		bare := strings.Trim(word, "[]()<>|:,*-")
+		if isLevel(bare) && (isCapital(bare) || word[0] == '[' || word[0] == '<' || word[0] == '(') {
+			return bare
+		}
+	}
+	return ""
+}
+
+// isLevel says that a word of two letters and more names a level.
+func isLevel(word string) bool {
+	return len(word) > 1 && (severityOf(word) != severityInfo || strings.EqualFold(word, "info") || strings.EqualFold(word, "notice"))
+}
+
+func isCapital(word string) bool {
+	for i := range len(word) {
+		if word[i] < 'A' || word[i] > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// isKlog says that a line begins like "E0712": a level, the month and the day.
+func isKlog(word string) bool {
+	if len(word) != 5 || !strings.Contains("IWEF", word[:1]) {
+		return false
+	}
+	for i := 1; i < 5; i++ {
+		if word[i] < '0' || word[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 func indexOf(keys []string, key string) int {

@@ -150,8 +150,46 @@ func TestPatternsDoNotDependOnOrderNorOnARestart(t *testing.T) {
 	})
 }
 
+// What a line says of its level counts where the record tells none; "error" alone is a word.
+func TestLevelsInTheText(t *testing.T) {
+	for body, want := range map[string]struct {
+		severity int32
+		text     string // "" if it is the body
+	}{
+		`time=2031-07-19T04:40:41Z level=error msg="request failed: \"eof\" at 7" err=x`: {severityError, `request failed: \"eof\" at 7`},
+		`level=warn msg=slow`:                 {severityWarn, "slow"},
+		`ts=1 lvl=info message="all is well"`: {severityInfo, "all is well"},
+		`severity=critical disk is full`:      {severityFatal, ""},
+		`sublevel=error is no level`:          {severityInfo, ""},
+		"2031-06-04 06:12:27.012  ERROR 1 --- [exec-16] o.a.Handler : no such cart": {severityError, ""},
+		"2031-06-04 06:12:27,012 [main] WARN  a.b.C - slow":                         {severityWarn, ""},
+		"[ERROR] no such cart":                         {severityError, ""},
+		"2031/06/04 06:12:27 [error] 7#7: *3 upstream": {severityError, ""},
+		"ERROR: relation \"cart\" does not exist":      {severityError, ""},
+		"E0712 12:00:00.123456   1 cart.go:12] no":     {severityError, ""},
+		"F0712 12:00:00.123456   1 cart.go:12] no":     {severityFatal, ""},
+		"I0712 12:00:00.123456   1 cart.go:12] ERROR":  {severityInfo, ""},
+		"2031-06-04 06:12:27 INFO handled ERROR page":  {severityInfo, ""},
+		"an error was handled":                         {severityInfo, ""},
+		"Error was handled":                            {severityInfo, ""},
+		"a b c d e f g ERROR":                          {severityInfo, ""},
+		"panic: runtime error":                         {severityError, ""},
+		"Traceback (most recent call last):\n x":       {severityError, ""},
+		"":                                             {severityInfo, ""},
+		"WARN":                                         {severityWarn, ""},
+	} {
+		l := readBody(body)
+		if want.text == "" {
+			want.text = body
+		}
+		if got := severityOf(l.severity); got != want.severity || l.text != want.text {
+			t.Errorf("%q: severity %d, %q; want %d, %q", body, got, l.text, want.severity, want.text)
+		}
+	}
+}
+
 func FuzzReadBody(f *testing.F) {
-	for _, body := range []string{`{"msg":"a"}`, `{"a":{"b":["\"",{}]},"message":"x","level":"error"}`, `{"`, `{}`, `{"a":1}`, `{"a" "b"}`, `{"msg":"\\"}`} {
+	for _, body := range []string{`level=error msg="a\"b"`, `x level="`, "[ERROR", "E0712", `{"msg":"a"}`, `{"a":{"b":["\"",{}]},"message":"x","level":"error"}`, `{"`, `{}`, `{"a":1}`, `{"a" "b"}`, `{"msg":"\\"}`} {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

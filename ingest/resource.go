@@ -32,6 +32,12 @@ const (
 	platformVersion
 	replicasetName
 	deploymentName
+	statefulsetName
+	daemonsetName
+	cronjobName
+	jobName
+	namespaceName
+	nameLabel
 	podName
 	podUID
 	platformInstance
@@ -75,17 +81,19 @@ func resourceFieldOf(key string) resourceField {
 	case "faas.version", "aws.ecs.task.revision", "heroku.release.version":
 		return platformVersion
 	}
-	if isVersionLabel(key) {
+	switch {
+	case isLabel(key, "app.kubernetes.io/version"):
 		return versionLabel
+	case isLabel(key, "app.kubernetes.io/name"):
+		return nameLabel
 	}
 	return placeFieldOf(key)
 }
 
-// isVersionLabel says that a key is that of Kubernetes' recommended label for the
-// version, as it is or under one of the prefixes that the conventions have, or had,
-// for the labels of pods and of what makes them.
-func isVersionLabel(key string) bool {
-	const label = "app.kubernetes.io/version"
+// isLabel says that a key is one of Kubernetes' recommended labels, as it is or under
+// one of the prefixes that the conventions have, or had, for the labels of pods and of
+// what makes them.
+func isLabel(key, label string) bool {
 	if !strings.HasSuffix(key, label) {
 		return false
 	}
@@ -100,6 +108,16 @@ func placeFieldOf(key string) resourceField {
 		return replicasetName
 	case "k8s.deployment.name":
 		return deploymentName
+	case "k8s.statefulset.name":
+		return statefulsetName
+	case "k8s.daemonset.name":
+		return daemonsetName
+	case "k8s.cronjob.name":
+		return cronjobName
+	case "k8s.job.name":
+		return jobName
+	case "k8s.namespace.name":
+		return namespaceName
 	case "k8s.pod.name":
 		return podName
 	case "k8s.pod.uid":
@@ -151,13 +169,14 @@ var errNoService = errors.New("resource has no service.name")
 
 func (d *resourceData) identity() (identity, error) {
 	var id identity
-	if d[serviceName] == "" {
+	namespace, name := d.service()
+	if name == "" {
 		return id, errNoService
 	}
 	id.release.Service = unship.Service{
 		Environment: cut(cmp.Or(d[environmentName], d[environmentOld]), maxIdentity),
-		Namespace:   cut(d[serviceNamespace], maxIdentity),
-		Name:        cut(d[serviceName], maxIdentity),
+		Namespace:   cut(namespace, maxIdentity),
+		Name:        cut(name, maxIdentity),
 	}
 	id.release.Version, id.build = d.version()
 	id.instance = unship.Instance{
@@ -168,6 +187,23 @@ func (d *resourceData) identity() (identity, error) {
 		id.place[i] = cut(d[f], maxTraitValue)
 	}
 	return id, nil
+}
+
+// nobody is what SDKs call a service that nobody named.
+const nobody = "unknown_service"
+
+// service gives what the resource calls its service. What Kubernetes calls it stands in
+// where nobody named it, as logs that are read from files have it: by the rules of the
+// OpenTelemetry operator for service.name and service.namespace.
+func (d *resourceData) service() (namespace, name string) {
+	if d[serviceName] != "" && !strings.HasPrefix(d[serviceName], nobody) {
+		return d[serviceNamespace], d[serviceName]
+	}
+	name = cmp.Or(d[deploymentName], d[statefulsetName], d[daemonsetName], d[cronjobName], d[jobName], d[nameLabel])
+	if name == "" {
+		return d[serviceNamespace], d[serviceName]
+	}
+	return cmp.Or(d[serviceNamespace], d[namespaceName]), name
 }
 
 // version gives what stands for the release's version, and what tells two

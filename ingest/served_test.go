@@ -65,3 +65,24 @@ func TestWhoseRequestsMetricsCount(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody names the service, what Kubernetes calls it stands in.
+func TestServicesThatNobodyNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		data resourceData
+		want string // namespace/name; "" if there is none
+	}{
+		"by name":                 {resourceData{serviceName: "cart", serviceNamespace: "shop", deploymentName: "d", namespaceName: "ns"}, "shop/cart"},
+		"by its deployment":       {resourceData{deploymentName: "cart", namespaceName: "shop"}, "shop/cart"},
+		"by its set":              {resourceData{statefulsetName: "cart", serviceNamespace: "shop", namespaceName: "ns"}, "shop/cart"},
+		"by a label":              {resourceData{nameLabel: "cart"}, "/cart"},
+		"by the SDK's word":       {resourceData{serviceName: "unknown_service:java"}, "/unknown_service:java"},
+		"by more than the SDK's":  {resourceData{serviceName: "unknown_service:java", jobName: "night", namespaceName: "shop"}, "shop/night"},
+		"by the pod's name alone": {resourceData{podName: "cart-1"}, ""},
+	} {
+		id, err := c.data.identity()
+		if got := id.release.Namespace + "/" + id.release.Name; (err != nil) != (c.want == "") || err == nil && got != c.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, c.want)
+		}
+	}
+}
