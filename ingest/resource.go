@@ -183,6 +183,9 @@ func (d *resourceData) identity() (identity, error) {
 		ID:   cut(d.instanceID(), maxIdentity),
 		Node: cut(cmp.Or(d[nodeName], d[hostName]), maxIdentity),
 	}
+	if id.instance.ID == unknownInstance && id.build != "" { // builds are told apart by their windows
+		id.instance.ID = unknownInstance + ", build " + id.build
+	}
 	for i, f := range [len(placeKeys)]resourceField{cloudRegion, cloudZone, clusterName} {
 		id.place[i] = cut(d[f], maxTraitValue)
 	}
@@ -240,8 +243,11 @@ func (d *resourceData) instanceID() string {
 	case d[hostName] != "" && d[processID] != "":
 		return d[hostName] + "/" + d[processID]
 	}
-	return cmp.Or(d[containerID], d[hostName], "unknown")
+	return cmp.Or(d[containerID], d[hostName], unknownInstance)
 }
+
+// unknownInstance stands for all instances that nothing tells apart.
+const unknownInstance = "unknown"
 
 func digestOf(reference string) string {
 	_, digest := splitDigest(reference)
