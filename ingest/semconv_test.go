@@ -230,9 +230,9 @@ func TestResources(t *testing.T) {
 		version, build, instance string
 	}{
 		{"service.version", attrs{"service.version": "1.2", "k8s.pod.name": "p", "service.instance.id": "i"}, "1.2", "", "p"},
-		{"its build", attrs{"service.version": "1.2", "oci.manifest.digest": sha, "vcs.ref.head.revision": "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"}, "1.2", "sha256:9f86d081884c", "unknown"},
-		{"digest in the version", attrs{"service.version": "1.2@" + sha}, "1.2", "sha256:9f86d081884c", "unknown"},
-		{"commit as build", attrs{"service.version": "1.0.0", "vcs.ref.head.revision": "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"}, "1.0.0", "a94a8fe5ccb1", "unknown"},
+		{"its build", attrs{"service.version": "1.2", "oci.manifest.digest": sha, "vcs.ref.head.revision": "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"}, "1.2", "sha256:9f86d081884c", "unknown, build sha256:9f86d081884c"},
+		{"digest in the version", attrs{"service.version": "1.2@" + sha}, "1.2", "sha256:9f86d081884c", "unknown, build sha256:9f86d081884c"},
+		{"commit as build", attrs{"service.version": "1.0.0", "vcs.ref.head.revision": "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"}, "1.0.0", "a94a8fe5ccb1", "unknown, build a94a8fe5ccb1"},
 		{"tag", attrs{"service.version": "latest", "container.image.tags": "1.3", "service.instance.id": "i"}, "1.3", "", "i"},
 		{"old tag", attrs{"container.image.tag": "1.3", "host.name": "h", "process.pid": "7"}, "1.3", "", "h/7"},
 		{"digest", attrs{"container.image.repo_digests": "cart@" + sha, "host.name": "h"}, "sha256:9f86d081884c", "", "h"},
