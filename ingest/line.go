@@ -1,6 +1,9 @@
 package ingest
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // OTel severity numbers.
 const (
@@ -60,7 +63,7 @@ func readBody(body string) line {
 	}
 	found := line{text: body}
 	best, bestSeverity := len(messageKeys), len(severityKeys)
-	o := object{trimmed[1:]}
+	o := object{rest: trimmed[1:]}
 	for {
 		key, value, ok := o.next()
 		if !ok {
@@ -71,7 +74,7 @@ func readBody(body string) line {
 			found.text, best = value, k
 		}
 		if k := indexOf(severityKeys[:bestSeverity], key); k >= 0 {
-			found.severity, bestSeverity = value, k
+			found.severity, bestSeverity = cmp.Or(value, levelName(o.bare)), k
 		}
 	}
 }
@@ -112,7 +115,7 @@ func pair(text, key string) (value string, ok bool) {
 		if k > 0 && text[k-1] != ' ' {
 			continue
 		}
-		if rest := (object{text[from:]}); strings.HasPrefix(rest.rest, `"`) {
+		if rest := (object{rest: text[from:]}); strings.HasPrefix(rest.rest, `"`) {
 			return rest.text()
 		}
 		value, _, _ = strings.Cut(text[from:], " ")
@@ -190,7 +193,10 @@ func indexOf(keys []string, key string) int {
 }
 
 // object reads the members of a JSON object, leniently and without allocating.
-type object struct{ rest string }
+type object struct {
+	rest string
+	bare string // the latest value that was no string
+}
 
 // next gives the next member. The value is "" unless it is a string; escapes stay as they are.
 func (o *object) next() (key, value string, ok bool) {
@@ -206,7 +212,29 @@ func (o *object) next() (key, value string, ok bool) {
 	if value, ok = o.text(); ok {
 		return key, value, true
 	}
-	return key, "", o.skip()
+	rest := o.rest
+	ok = o.skip()
+	o.bare = strings.TrimSpace(rest[:len(rest)-len(o.rest)])
+	return key, "", ok
+}
+
+// levelName gives the name of a level that is told by its number, as pino and bunyan do.
+func levelName(number string) string {
+	switch number {
+	case "10":
+		return "trace"
+	case "20":
+		return "debug"
+	case "30":
+		return "info"
+	case "40":
+		return "warn"
+	case "50":
+		return "error"
+	case "60":
+		return "fatal"
+	}
+	return ""
 }
 
 // text reads a string.
