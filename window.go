@@ -89,6 +89,7 @@ type Caller struct {
 	Release    ReleaseID `json:"release"`
 	Requests   uint64    `json:"requests"`
 	FailedHere uint64    `json:"failed_here"`
+	Rejected   uint64    `json:"rejected,omitempty"`
 }
 
 // LogCount counts log records of one severity and pattern.
@@ -229,6 +230,7 @@ func (a *CalleeAnswer) merge(o CalleeAnswer) {
 func (c *Caller) merge(o Caller) {
 	c.Requests += o.Requests
 	c.FailedHere += o.FailedHere
+	c.Rejected += o.Rejected
 }
 
 func (l *LogCount) merge(o LogCount) {

@@ -109,7 +109,7 @@ func evidenceClear(s situation) (unship.GateResult, string) {
 		return block("it is likely, not sure: of harmless releases %s comes to look like this", words.OneIn(1/s.Policy.FalseQuestions))
 	}
 	if s.Wanted {
-		return block("what changed may be what the release is for; a person has to say")
+		return block("what changed may be what the release is for, or not its own doing; a person has to say")
 	}
 	if len(s.Doubts) > 0 {
 		return block("there are doubts: %s", strings.Join(s.Doubts, "; "))

@@ -72,12 +72,19 @@ func (d *Detector) enlistControls(w *watch) {
 	slices.SortStableFunc(all, func(a, b *service) int {
 		return -compareFloats(a.requests(from, w.begin), b.requests(from, w.begin))
 	})
+	h := history{from, w.begin}
 	for _, s := range all[:min(len(all), maxControls)] {
-		c := &control{svc: s, course: d.foretell(s, w.begin), limits: make([]fixed, len(s.units))}
-		c.learn(history{from, w.begin})
+		c := d.newControl(s, h)
 		w.controls = append(w.controls, c)
 		s.controls = append(s.controls, c)
 	}
+	w.own = d.newControl(w.svc, h)
+}
+
+func (d *Detector) newControl(s *service, h history) *control {
+	c := &control{svc: s, course: d.foretell(s, h.to), limits: make([]fixed, len(s.units))}
+	c.learn(h)
+	return c
 }
 
 // dischargeControls ends what enlistControls began.
@@ -85,7 +92,7 @@ func (w *watch) dischargeControls() {
 	for _, c := range w.controls {
 		c.svc.controls = slices.DeleteFunc(c.svc.controls, func(x *control) bool { return x == c })
 	}
-	w.controls = nil
+	w.controls, w.own = nil, nil
 }
 
 func compareFloats(a, b float64) int {
@@ -101,7 +108,7 @@ func compareFloats(a, b float64) int {
 // learn sums what the control did before the release.
 func (c *control) learn(h history) {
 	for u, x := range c.svc.units {
-		if x.lat == nil {
+		if x.kind() != ofRequests {
 			continue
 		}
 		var ok bool
@@ -173,6 +180,39 @@ func (c *control) ratio(count int, t, begin int32) (float64, bool) {
 	return timesRate(all, p, controlPseudo), true
 }
 
+// A service that is known by metrics fails and is slow with what it calls. Each request
+// that fails in a callee fails at most one of a caller's, but for retries and calls that
+// are made twice: a service that fails no more requests than the release's does may have
+// failed because of it, and if another fails more, the release's may have failed because
+// of that one.
+const (
+	followTimes = 1.5 // so many times as many, for retries and windows that do not fit
+	movedBy     = 3   // deviations: what differs less has not moved
+)
+
+// more is how many bad requests more than before a control had in the trailing windows,
+// and how many were to be expected.
+func (c *control) more(count int, t, begin int32) (more, want float64) {
+	now := c.trailing(count, t, begin, controlWindows)
+	want = now.n * (c.pre[count].x + .5) / (c.pre[count].n + 1)
+	return now.x - want, want
+}
+
+// order says whether what happened to a control may follow from what happened to the
+// release's service, so that it tells nothing of time, or the other way round.
+func (w *watch) order(x *control, count int, t int32) (follows, leads bool) {
+	if x.svc.apart && w.svc.apart {
+		return false, false
+	}
+	more, want := x.more(count, t, w.begin)
+	if more <= movedBy*math.Sqrt(beforePhi*(want+1)) {
+		return false, false
+	}
+	own, _ := w.own.more(count, t, w.begin)
+	less := more <= followTimes*own
+	return less && !x.svc.apart, !less && !w.svc.apart
+}
+
 // trailing sums up the latest windows since the release.
 func (c *control) trailing(count int, t, begin, windows int32) (sum rate) {
 	for k, at := range c.at {
@@ -200,19 +240,30 @@ func (i *instance) steady() int16 {
 
 // note keeps the context of window t: controls and load.
 func (w *watch) note(t int32) {
+	if w.own == nil { // of a rollback, which is not judged
+		return
+	}
 	c := context{at: t}
 	var r []float64
 	for count := range c.ratio {
 		r = r[:0]
+		led := false
 		for _, x := range w.controls {
 			if x.svc.released > w.begin-releasedNear && x.svc.released > 0 {
 				continue
 			}
-			if v, ok := x.ratio(count, t, w.begin); ok {
+			v, ok := x.ratio(count, t, w.begin)
+			follows, leads := w.order(x, count, t)
+			led = led || leads && v > outsideTimes
+			if ok && !follows {
 				r = append(r, v/x.course.ratio(count, t-w.begin))
 			}
 		}
-		c.ratio[count] = median(r)
+		// What is no worse than it was before is not taken back because others got better.
+		c.ratio[count] = math.Max(1, median(r))
+		if own, _ := w.own.ratio(count, t, w.begin); led {
+			c.ratio[count] = math.Max(c.ratio[count], own)
+		}
 	}
 	c.now = math.Max(w.loadNews(t, loadWindows), w.loadNews(t, t-w.begin+1))
 	c.load = c.now

@@ -105,6 +105,7 @@ type comparison struct {
 	sources   []*source // in the order in which they are read
 	events    *eventTest
 	levels    *levelTest
+	balance   balance
 	harmless  [clearings]*clearing
 }
 
@@ -141,6 +142,7 @@ func (c *comparison) step(t int32) {
 			c.feed(&x.slots[k], &x.frame)
 		}
 	}
+	c.balance.read(c, t)
 	if len(c.witnesses) > 0 && !c.svc.starting(c.sides.candidate, t) {
 		for _, s := range c.witnesses {
 			if s.loss != nil {
@@ -283,10 +285,11 @@ func (c *comparison) repeat(s *stream, kc, kb int) {
 // add gives a stream a place at every source that feeds it.
 func (c *comparison) add(s *stream) {
 	c.streams = append(c.streams, s)
+	guarded, key := s.guard()
 	for _, d := range s.divisions {
 		for k := range d.strata {
 			src := c.source(&d.strata[k])
-			src.slots = append(src.slots, slot{division: d, signal: s.signal, stratum: k})
+			src.slots = append(src.slots, slot{division: d, signal: s.signal, stratum: k, guarded: guarded, key: key})
 		}
 	}
 }

@@ -79,13 +79,16 @@ func (d *Detector) tellDetectable(out []unship.Detectable, w *watch, e *evidence
 	}
 	p.nc, p.nb = float64(n.Candidate), float64(n.Baseline)
 	x := unship.Detectable{Signal: e.signal.kind, Slice: e.slice, Unit: "1", Baseline: b}
-	x.Change = math.Min(1, stat.Detectable(p.nc, p.nb, b, p.phi, p.sd, p.need))
+	x.Change = timesOdds(math.Min(1, stat.Detectable(p.nc, p.nb, b, p.phi, p.sd, p.need)), math.Exp(e.granted))
 	if e.signal.latency() {
 		return append(out, d.slowdown(w, x, e, &p))
 	}
 	x.DoublingAt = d.seenAt(w, &p, b, math.Min(1, 2*b))
 	return append(out, x)
 }
+
+// timesOdds gives the probability of which the odds are so many times those of p.
+func timesOdds(p, times float64) float64 { return p * times / (1 - p + p*times) }
 
 // prospect is what decides when a change would be seen.
 type prospect struct {

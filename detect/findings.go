@@ -61,6 +61,8 @@ type evidence struct {
 	totals []tally
 	onset  int32
 	sd     float64
+	// granted is the log odds that the candidate may be worse because of its place.
+	granted float64
 }
 
 func (e *evidence) share() float64 { return math.Log(e.weight) + e.logE }
@@ -97,6 +99,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
+		granted: d.opt.LogRho - s.opt.LogRho,
 	}
 	if s.loss != nil {
 		e.onset = s.loss.onset(w.begin)
@@ -219,12 +222,35 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 		}
 		f := d.finding(w, e)
 		f.Ambiguous = f.Ambiguous || reworded(e, all)
+		if retold(e, all) {
+			f.Ambiguous = true
+			f.Warnings = append(f.Warnings, "calls are no longer told of, so that waiting for them counts as its own time; requests as a whole are not shown to be slower")
+		}
 		out = append(out, f)
 	}
 	if len(out) > 0 {
 		out = append(out, d.aside(w, maxFindings-len(out))...)
 	}
 	return out
+}
+
+// retold says that own time may have been waiting time before: calls are not told of any
+// more, and whole times are not worse.
+func retold(e *evidence, all []evidence) bool {
+	if !e.signal.latency() || e.signal.unit != ofRequests || e.points != nil {
+		return false
+	}
+	silent := false
+	for _, x := range all {
+		switch {
+		case x.logE < showFindings:
+		case x.signal.unit == ofWhole:
+			return false
+		case x.signal.unit == ofCalls && x.signal.count == countNoCall:
+			silent = true
+		}
+	}
+	return silent
 }
 
 // told says that a finding of the same signal and operation is there already.
@@ -293,7 +319,7 @@ func (w *watch) name(e *evidence) string {
 		return w.svc.events[e.event-1].name
 	case e.points != nil:
 		return e.points.title(w.svc)
-	case e.signal.calls:
+	case e.signal.unit == ofCalls:
 		return e.signal.what
 	}
 	return ""
@@ -323,6 +349,9 @@ func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	}
 	f.Unit = "s"
 	f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
+	if f.Baseline == f.Candidate {
+		f.Baseline, f.Candidate = between(b, c, q), between(c, b, q)
+	}
 	less, more := e.interval(1-q, float64(c.Total()), 1-w.policy.FalseRollbacks)
 	f.Interval = [2]float64{math.Min(f.Candidate, seconds(c, 1-more)), math.Max(f.Candidate, seconds(c, 1-less))}
 }
@@ -369,6 +398,30 @@ func seconds(h unship.Histogram, q float64) float64 {
 	return unship.UpperBound(i).Seconds()
 }
 
+// between gives the q-quantile of h in seconds where buckets are as wide as a metric's
+// bounds: it lies as far between two of them as the requests do, evenly spread. The
+// bounds are those that h or o, of the same metric, have requests below.
+func between(h, o unship.Histogram, q float64) float64 {
+	want, seen := q*float64(h.Total()), 0.0
+	for k, b := range h {
+		if n := float64(b.Count); seen+n < want {
+			seen += n
+			continue
+		}
+		low := 0.0
+		if k > 0 {
+			low = unship.UpperBound(h[k-1].Index).Seconds()
+		}
+		for _, x := range o {
+			if x.Index < b.Index {
+				low = math.Max(low, unship.UpperBound(x.Index).Seconds())
+			}
+		}
+		return low + (unship.UpperBound(b.Index).Seconds()-low)*(want-seen)/float64(b.Count)
+	}
+	return 0
+}
+
 // examples gives requests to look up. Those of slices are not known apart.
 func (w *watch) examples(e *evidence) (x unship.Exemplars) {
 	if e.slice != "" || e.mix != nil || e.flow != nil {
@@ -383,7 +436,7 @@ func (w *watch) examples(e *evidence) (x unship.Exemplars) {
 			continue
 		}
 		list := w.shown[op].failed
-		if e.signal.latency() || e.signal.calls {
+		if e.signal.latency() || e.signal.unit == ofCalls {
 			list = w.shown[op].slow
 		}
 		for _, y := range list {
@@ -494,7 +547,7 @@ func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
 		switch {
 		case e.signal.latency():
 			i.RequestsSlowed = max(i.RequestsSlowed, beyond)
-		case !e.signal.calls:
+		case e.signal.unit != ofCalls:
 			i.RequestsFailed = max(i.RequestsFailed, beyond)
 		}
 	}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -12,6 +13,8 @@ type slot struct {
 	*division
 	signal  *signal
 	stratum int
+	guarded bool    // what another make-up of the requests explains does not count …
+	key     string  // … by attributes other than this one
 	counts  []count // of the present window, by the frame's cells
 }
 
@@ -102,14 +105,29 @@ func (f *frame) gather(c *comparison, windows []waiting) {
 func (s *slot) count(f *frame) {
 	cal := s.opt.Calibration
 	s.counts = s.counts[:0]
+	var all count
 	for k := range f.cells {
 		y, n := s.signal.of(&f.cells[k])
-		x := count{n, cal.Winsor(s.stratum, n, y)}
-		s.counts = append(s.counts, x)
-		if s.crowd != nil && n > 0 {
-			s.crowd[f.who[k]].Add(cal, s.stratum, n, x.y)
+		s.counts = append(s.counts, count{n, y})
+		all.n, all.y = all.n+n, all.y+y
+	}
+	for k := range s.counts {
+		x := &s.counts[k]
+		others := surely(all.y-x.y, all.n-x.n)
+		x.y = cal.Winsor(s.stratum, x.n, x.y, others)
+		if s.crowd != nil && x.n > 0 {
+			s.crowd[f.who[k]].Add(cal, s.stratum, x.n, x.y, others)
 		}
 	}
+}
+
+// surely is the rate that y of n show for certain: two deviations less than it looks like,
+// for a few strays make no outage.
+func surely(y, n int) float64 {
+	if n == 0 {
+		return 0
+	}
+	return math.Max(0, float64(y)-2*math.Sqrt(float64(y))) / float64(n)
 }
 
 // table gives the winsorised table of a stratum.
@@ -166,6 +184,7 @@ func (c *comparison) feed(s *slot, f *frame) {
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
+	table.XC = c.beyond(s, table.XC, table.NC)
 	s.proc.Add(s.stratum, table)
 	s.totals[s.stratum].merge(f.tally(s.signal))
 	for _, h := range c.harmless {

@@ -26,6 +26,16 @@ var harmless = []struct {
 		s.canary("cart", simStart, 2)
 		s.harmBetween("", simStart+20, simStart+60, effect{errors: .2, latency: 2})
 	}},
+	{"shared outage beside a canary that is given little", func(s *simulation, _ uint64) {
+		s.canary("cart", simStart, 2).rps = 40
+		s.mix = func(i *simInstance, _ string) float64 {
+			if i.version == "1.1.0" {
+				return .05
+			}
+			return 1
+		}
+		s.harmBetween("cart", simStart+5, simStart+140, effect{errors: .13, latency: 2})
+	}},
 	{"slow node", func(s *simulation, seed uint64) {
 		s.canary("cart", simStart, 1+int(seed%2))
 		s.harmNode("node-3", simStart+10, effect{errors: .05, latency: 2})
@@ -51,6 +61,10 @@ var harmless = []struct {
 	{"surge after everything was replaced", func(s *simulation, _ uint64) {
 		s.replace("cart", simStart, 0)
 		s.surge(simStart + 20)
+	}},
+	{"a client that both refuse comes while both serve", func(s *simulation, _ uint64) {
+		s.replace("cart", simStart, 15)
+		s.harm("cart", "", "", simStart+12, effect{rejections: .08})
 	}},
 	{"replaced at once", func(s *simulation, _ uint64) { s.replace("cart", simStart, 0) }},
 	{"rolling", func(s *simulation, _ uint64) { s.replace("cart", simStart, 10) }},

@@ -190,7 +190,7 @@ func (w *watch) cleared(t int32, window time.Duration) bool {
 		return false
 	}
 	h := &w.conc.harmless
-	for at, needed := range [clearings]bool{clearFailures: true, clearDurations: h[clearDurations] != nil && w.timed(), clearRejections: h[clearRejections] != nil} {
+	for at, needed := range [clearings]bool{clearFailures: true, clearDurations: h[clearDurations] != nil && w.timed(), clearWholes: h[clearWholes] != nil, clearRejections: h[clearRejections] != nil} {
 		if needed && (h[at] == nil || h[at].logE() < math.Log(clearBy)) {
 			return false
 		}

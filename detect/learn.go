@@ -35,10 +35,10 @@ func (s *service) cells(sig *signal, st stratum, version string, h history) stat
 }
 
 // traffic gives the requests of some instances in their history, by unit of one kind, most first.
-func (s *service) traffic(calls bool, of func(*instance) bool, h history) []share {
+func (s *service) traffic(kind unitKind, of func(*instance) bool, h history) []share {
 	var out []share
 	for u, x := range s.units {
-		if calls != (x.callee != "") {
+		if x.kind() != kind {
 			continue
 		}
 		sum := 0.0
@@ -48,7 +48,7 @@ func (s *service) traffic(calls bool, of func(*instance) bool, h history) []shar
 			}
 			for k := range i.units[u] {
 				if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
-					sum += used(c, calls)
+					sum += used(c, kind)
 				}
 			}
 		}
@@ -70,8 +70,8 @@ func isVersion(v string) func(*instance) bool {
 	return func(i *instance) bool { return i.version == v }
 }
 
-func used(c *cell, calls bool) float64 {
-	if calls {
+func used(c *cell, kind unitKind) float64 {
+	if kind == ofCalls {
 		return float64(c.n) - float64(c.y[countNoCall])
 	}
 	return float64(c.n)
@@ -100,9 +100,10 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	}
 	c.kc, c.kb = w.instances(t)
 	fleet := d.fleet(s, t)
-	ops, calls := s.traffic(false, isVersion(w.baseline), h), s.traffic(true, isVersion(w.baseline), h)
+	old := isVersion(w.baseline)
+	ops, calls, wholes := s.traffic(ofRequests, old, h), s.traffic(ofCalls, old, h), s.traffic(ofWhole, old, h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
-	look := s.looks(isVersion(w.baseline), h, ops)
+	look := s.looks(old, h, ops)
 	c.places = look.places
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
@@ -114,8 +115,11 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 			continue
 		}
 		units, l := ops, &look
-		if sig.calls {
+		switch sig.unit {
+		case ofCalls:
 			units, l = calls, &looks{keys: []string{""}}
+		case ofWhole:
+			units, l = wholes, &looks{keys: []string{""}}
 		}
 		fleet[k].Past = s.memory.of(k)
 		c.addSignal(w, sig, units, l, h, fleet[k])
@@ -165,6 +169,11 @@ func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, 
 	for _, key := range look.keys {
 		strata, place := look.divide(units, key)
 		o := s.opt
+		if there, others := look.vacated(w, key, h); there != nil {
+			o.LogRho += c.svc.placeAllowance(sig, there, others, h)
+			s.divisions = append(s.divisions, newDivision(wholeUnits(units), o))
+			continue
+		}
 		if len(strata) > len(units) {
 			o.Calibration = c.svc.finer(sig, cal, strata, place, isVersion(w.baseline), h)
 		}
@@ -191,6 +200,7 @@ const (
 const (
 	clearFailures  = iota
 	clearDurations // the 90 % quantile
+	clearWholes    // … of whole times
 	clearRejections
 	clearings
 )
@@ -203,6 +213,8 @@ func (c *comparison) addHarmless(s *stream) {
 		at = clearFailures
 	case s.signal.kind == unship.SignalRejectionRatio:
 		at = clearRejections
+	case s.signal.latency() && s.signal.count == countP90 && s.signal.unit == ofWhole:
+		at = clearWholes
 	case s.signal.latency() && s.signal.count == countP90:
 		at = clearDurations
 	default:
@@ -211,7 +223,7 @@ func (c *comparison) addHarmless(s *stream) {
 	o := stat.HarmlessOptions{
 		Calibration: s.opt.Calibration, InstancesC: c.kc, InstancesB: c.kb, ExtraSD: s.signal.extra, LogRho: math.Log(harmTimes),
 	}
-	if at != clearDurations {
+	if !s.signal.latency() {
 		o.Delta = harmRatio
 	}
 	c.harmless[at] = &clearing{stream: s}
@@ -288,7 +300,7 @@ func (d *Detector) digest(s *service, t int32) *lesson {
 			continue
 		}
 		var all []stat.Cells
-		for _, u := range s.traffic(sig.calls, isVersion(version), h) {
+		for _, u := range s.traffic(sig.unit, isVersion(version), h) {
 			if len(all) < maxSingle && u.requests >= minCalls {
 				all = append(all, s.cells(sig, stratum{unit: u.unit}, version, h))
 			}

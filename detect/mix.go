@@ -177,7 +177,7 @@ func (c *comparison) stepMixes(t int32) {
 // see counts what one instance did in the present window. Of the groups compared
 // the baseline is the one that has more of the operation if something is wrong.
 func (m *mix) see(side, own, all int, cal *stat.Calibration) {
-	x, rest := cal.Winsor(0, all, own), float64(all-own)
+	x, rest := cal.Winsor(0, all, own, 0), float64(all-own)
 	if side == 1 {
 		m.table.NB, m.table.XB = m.table.NB+all, m.table.XB+x
 		m.now.add(odds{candidate: float64(own), otherC: rest})

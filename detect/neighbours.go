@@ -55,7 +55,7 @@ func (d *Detector) neighbours(s *service, where nearness, wanted func(*relationP
 		}
 		of := o.answers
 		if where == atCallees {
-			of = o.callers
+			of = o.demands // what it refuses is its caller's mistake
 		}
 		for k, x := range of {
 			if k.other != s.id {
@@ -228,6 +228,10 @@ func (w *watch) sayNear(f *unship.Finding) string {
 	if f.Operation != "" {
 		who = f.Operation
 	}
+	fail := "fail"
+	if f.Signal == unship.SignalCalleeError {
+		fail = "fail or are refused"
+	}
 	than := w.baseline + " " + did + " at the same time"
 	if w.past != nil {
 		than = "were so before the release"
@@ -236,6 +240,6 @@ func (w *watch) sayNear(f *unship.Finding) string {
 	if f.Signal == unship.SignalCallerError {
 		note = ", though no call of theirs failed"
 	}
-	return fmt.Sprintf("%s: %s of requests that %s %s fail%s, %s of those that %s%s; %d requests seen", who, percent(f.Candidate),
-		w.release.Version, did, note, percent(f.Baseline), than, times(f.Candidate, f.Baseline), f.Samples.Candidate)
+	return fmt.Sprintf("%s: %s of requests that %s %s %s%s, %s of those that %s%s; %d requests seen", who, percent(f.Candidate),
+		w.release.Version, did, fail, note, percent(f.Baseline), than, times(f.Candidate, f.Baseline), f.Samples.Candidate)
 }

@@ -15,6 +15,7 @@ type neighbourhood struct {
 	of         string  // the service between them
 	misread    float64 // share of the new version's answers that its caller cannot use
 	poisoned   float64 // share of the new version's calls on which its callee fails
+	refused    float64 // share of the new version's calls that its callee refuses
 	both       float64 // the same of all versions: the neighbours' own fault
 	share      float64 // of the traffic that goes to the new version
 	releasedAt int     // window from which the caller's own new version serves as well; 0: never
@@ -96,7 +97,7 @@ func (n *neighbourhood) callee(t int) unship.Window {
 	fresh, old := n.split(t, callsPerWindow)
 	callers := []unship.Caller{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), FailedHere: n.failures(old, .002+n.both)}}
 	if fresh > 0 {
-		callers = append(callers, unship.Caller{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), FailedHere: n.failures(fresh, .002+n.both+n.poisoned)})
+		callers = append(callers, unship.Caller{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), FailedHere: n.failures(fresh, .002+n.both+n.poisoned), Rejected: n.failures(fresh, n.refused)})
 	}
 	callers = append(callers, unship.Caller{Release: n.id("zebra", "1.0.0"), Requests: callsPerWindow, FailedHere: n.failures(callsPerWindow, .002+n.both)})
 	failed := uint64(0)
@@ -156,6 +157,8 @@ func TestNeighboursTell(t *testing.T) {
 			"shop/web GET /page: "},
 		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.SignalCalleeError,
 			"shop/stock PUT /stock: "},
+		{"calls that the callee refuses", func(n *neighbourhood) { n.refused = .2 }, unship.SignalCalleeError,
+			"shop/stock PUT /stock: 2"},
 		{"neighbours that fail on both versions", func(n *neighbourhood) { n.both = .1 }, "", ""},
 		{"a caller whose own new version is bad", func(n *neighbourhood) { n.releasedAt = simStart + 4 }, "", ""},
 		{"a crash without a word", func(n *neighbourhood) { n.crash() }, unship.SignalUnanswered, "of the calls meant for shop/cart 1.1.0 go unanswered"},

@@ -97,6 +97,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	s.units[u].requests += p.Requests
 	h, ok := l.durations(p)
 	raise, lat := i.allowance(t, d.opt.Window)
+	s.apart = s.apart || len(p.Self) > 0
 	y := [counts]uint64{countFailedHere: p.FailedHere, countFailed: p.Failed, countRejected: p.Rejected}
 	tolerated := int16(0)
 	if mine != nil {
@@ -117,8 +118,12 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	s.readSlices(i, u, p, t, limits)
 	for _, x := range p.Callers {
 		s.callers.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere)
+		s.demands.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere+x.Rejected)
 	}
 	s.readCalls(i, p, t)
+	if len(p.Self) > 0 && len(p.Duration) > 0 && s.calls[p.Name] {
+		s.readWhole(i, mine, p, t, raise+tolerated, lat)
+	}
 	if mine == nil {
 		if ok {
 			l.window.Merge(h)
@@ -128,8 +133,61 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 		}
 	}
 	for _, x := range s.watches {
+		if x.own != nil {
+			x.own.see(t, u, p, h, raise, lat)
+		}
 		x.see(t, u, i, p, h, lat)
 	}
+}
+
+// readWhole counts an operation's requests by their whole time, what they waited for
+// included: a query of the new version may be slow where the version itself is not.
+func (s *service) readWhole(i *instance, mine *watch, p *unship.Operation, t int32, raise int16, lat uint8) {
+	u := s.unit(p.Name, wholeTime)
+	if u < 0 {
+		return
+	}
+	l := s.units[u].lat
+	var y [counts]uint64
+	limits := l.yardstick(raise, lat)
+	seen := limits.slow(p.Duration, &y)
+	c := i.open(u, t)
+	c.add(p.Requests, y)
+	c.lat = seen
+	if mine == nil {
+		l.window.Merge(p.Duration)
+	}
+	for _, x := range s.watches {
+		x.seeWhole(t, u, i, p, lat)
+	}
+}
+
+// seeWhole takes in whole times: for findings, and the candidate's at fixed thresholds.
+func (w *watch) seeWhole(t int32, unit int, i *instance, p *unship.Operation, lat uint8) {
+	candidate := i.version == w.release.Version
+	if w.release.IsRollback() || !candidate && i.version != w.baseline {
+		return
+	}
+	for unit >= len(w.shown) {
+		w.shown = append(w.shown, shown{})
+	}
+	w.shown[unit].add(candidate, p, p.Duration)
+	if !candidate || unit >= len(w.limits) || !w.limits[unit].ok {
+		return
+	}
+	c := afterCell{at: t, inst: i, starting: i.starting(t), lat: lat, n: uint32(p.Duration.Total())}
+	for k, limit := range w.limits[unit].limits {
+		c.y[k] = uint32(p.Duration.Above(limit + i.steady() + toleratedBuckets(w.policy.Tolerance.Duration)))
+	}
+	w.noteAfter(unit, c)
+}
+
+// noteAfter keeps what an instance of the candidate did in an operation.
+func (w *watch) noteAfter(unit int, c afterCell) {
+	for unit >= len(w.after) {
+		w.after = append(w.after, nil)
+	}
+	w.after[unit] = append(w.after[unit], c)
 }
 
 // readCalls counts an operation's requests by how often they called. Callees
@@ -144,7 +202,7 @@ func (s *service) readCalls(i *instance, p *unship.Operation, t int32) {
 		}
 	}
 	for u, x := range s.units {
-		if x.callee == "" || x.operation != p.Name {
+		if x.kind() != ofCalls || x.operation != p.Name {
 			continue
 		}
 		y := [counts]uint64{countNoCall: p.Requests}
@@ -195,10 +253,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 			c.out += uint32(x.FailedHere)
 		}
 	}
-	for unit >= len(w.after) {
-		w.after = append(w.after, nil)
-	}
-	w.after[unit] = append(w.after[unit], c)
+	w.noteAfter(unit, c)
 }
 
 // near says that a service was released about when w began: what it asks for may be at fault.

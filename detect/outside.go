@@ -40,7 +40,7 @@ func (d *Detector) outside(environment string) (out []blame.Outside) {
 			continue
 		}
 		loads = append(loads, math.Log(is.n/float64(min(outsideWindows, d.now+1-begin))/(was.n/float64(begin-max(from, s.first)))))
-		if o, ok := dependency(s, was, is); ok {
+		if o, ok := dependency(s, was, is); ok && !d.victim(s, was, is, history{from, begin}) {
 			out = append(out, o)
 		}
 	}
@@ -54,6 +54,25 @@ func (d *Detector) outside(environment string) (out []blame.Outside) {
 		Cause: unship.CauseTraffic, LogE: x*x/2*(1/v-1/w) - math.Log(w/v)/2,
 		Why: fmt.Sprintf("services of which nothing was released get ×%.2g the traffic", math.Exp(x)),
 	})
+}
+
+// victim says that what a service fails more since h may follow from what one that was
+// released fails more.
+func (d *Detector) victim(s *service, was, is rate, h history) bool {
+	if s.apart {
+		return false
+	}
+	more := func(was, is rate) float64 { return is.x - is.n*(was.x+.5)/(was.n+1) }
+	for _, w := range d.watches {
+		if w.svc == s || w.release.Environment != s.id.Environment {
+			continue
+		}
+		own := more(w.svc.busy(h), w.svc.busy(history{max(h.to, d.now+1-outsideWindows), d.now + 1}))
+		if more(was, is) <= followTimes*own {
+			return true
+		}
+	}
+	return false
 }
 
 // dependency is a service that was not released and fails more than before.

@@ -15,11 +15,12 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	}
 	p.release = stat.NewShiftRelease(p.exogenous, beforeThreshold/4)
 	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
+	own := history{h.from, max(from, w.begin)} // what the old version did beside the new one is its past as well
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
 	p.asked = w.svc.askedBefore(h)
 	p.meetNeighbours(d)
 	old := func(i *instance) bool { return i.version != w.release.Version }
-	ops, calls := w.svc.traffic(false, old, h), w.svc.traffic(true, old, h)
+	ops, calls := w.svc.traffic(ofRequests, old, h), w.svc.traffic(ofCalls, old, h)
 	for _, u := range ops {
 		p.served[u.unit] = u.requests > 0
 	}
@@ -29,13 +30,17 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 		case sig.kind == unship.SignalThroughput:
 			p.addFlows(sig, ops, h)
 		case sig.whether != nil: // the past tells no instances apart
+		case sig.unit == ofWhole: // what is called may be slow by itself: a person is asked
+			x := *sig
+			x.ambiguous = true
+			p.addSignal(&x, w.svc.traffic(ofWhole, old, h), &look, own)
 		case sig.near != nowhere && d.leaves(PartNeighbours):
 		case sig.near != nowhere:
 			p.addNearPast(d, sig, h)
-		case sig.calls:
-			p.addSignal(sig, calls, &look, h)
+		case sig.unit == ofCalls:
+			p.addSignal(sig, calls, &look, own)
 		case sig.kind != unship.SignalInclusiveError: // what is called may fail by itself
-			p.addSignal(sig, ops, &look, h)
+			p.addSignal(sig, ops, &look, own)
 		}
 	}
 	p.addPoints(d, h)
@@ -83,7 +88,7 @@ func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
 // take. Durations by slice are not kept at the thresholds of the past, and who
 // fails for a caller that is being released itself cannot be told by slice.
 func (p *past) addSlices(sig *signal, look *looks, weight float64, h history) float64 {
-	if sig.calls || sig.latency() || sig.kind == unship.SignalErrorRatio && p.outside {
+	if sig.unit == ofCalls || sig.latency() || sig.kind == unship.SignalErrorRatio && p.outside {
 		return 0
 	}
 	streams := look.streams()
@@ -154,7 +159,7 @@ func (p *past) before(sig *signal, st *stratum, h history) (x, n []float64) {
 	case sig.kind == unship.SignalErrorRatio && p.outside:
 		for k, v := range svc.callers {
 			if k.unit == st.unit && !svc.near(k.other, p.w) {
-				v.spread(h, anyPart, x, n) // whole numbers: the order of the map does not matter
+				v.spread(h, func(q *relationPart) bool { return q.own != p.w.release.Version }, x, n) // whole numbers: the order of the map does not matter
 			}
 		}
 	default:
@@ -232,7 +237,7 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			switch {
 			case s.points != nil:
 				ratio = s.points.ratio(p.w, t)
-			case !s.signal.calls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
+			case s.signal.unit != ofCalls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))

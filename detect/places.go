@@ -89,6 +89,82 @@ func (w *watch) elsewhere() string {
 	return ""
 }
 
+// vacated is [watch.vacated] for an attribute of places; nil for any other.
+func (l *looks) vacated(w *watch, key string, h history) (there, others []*instance) {
+	if !slices.Contains(l.places, key) {
+		return nil, nil
+	}
+	return w.vacated(key, h)
+}
+
+// What places are granted where nothing old is left in the release's: as much as they
+// differed before, as far as that is known, for instances that differ a little, and for
+// places that differ by no more than so much where there was little to see.
+const (
+	placeDeviations = 2.5
+	placePhi        = 2  // dispersion of the counts
+	placeInstanceSD = .1 // of the log odds
+	placeSD         = .3 // … of places
+)
+
+// vacated tells of an attribute by which nothing of the baseline serves where the release
+// does, though it did before: the old instance of a zone was replaced. Which of two
+// cohorts of instances were there before, the release's places and others, nil if there
+// is nothing to learn from.
+func (w *watch) vacated(key string, h history) (there, others []*instance) {
+	places := map[string]bool{} // of the release: whether something old served there
+	for _, i := range w.candidates() {
+		places[w.svc.placeOf(i, key)] = false
+	}
+	for _, i := range w.svc.instances {
+		if i.version != w.baseline || i.first >= h.to {
+			continue
+		}
+		place := w.svc.placeOf(i, key)
+		switch _, here := places[place]; {
+		case !here:
+			others = append(others, i)
+		case i.last >= w.begin+settleWindows:
+			return nil, nil
+		default:
+			there = append(there, i)
+			places[place] = true
+		}
+	}
+	for place, known := range places {
+		if !known || place == "" {
+			return nil, nil
+		}
+	}
+	return there, others
+}
+
+// placeAllowance is the log odds that a place may be worse than others, by what its instances
+// did before.
+func (s *service) placeAllowance(sig *signal, there, others []*instance, h history) float64 {
+	odds := func(of []*instance) (logOdds, variance float64) {
+		var bad, all float64
+		for _, i := range of {
+			for u := range i.units {
+				if s.units[u].kind() != sig.unit {
+					continue
+				}
+				for k := range i.units[u] {
+					if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
+						x, n := sig.of(c)
+						bad, all = bad+float64(x), all+float64(n)
+					}
+				}
+			}
+		}
+		bad, good := bad+.5, all-bad+.5
+		return math.Log(bad / good), placePhi*(1/bad+1/good) + placeInstanceSD*placeInstanceSD/float64(max(1, len(of)))
+	}
+	a, va := odds(there)
+	b, vb := odds(others)
+	return math.Max(0, a-b) + placeDeviations*math.Min(placeSD, math.Sqrt(va+vb))
+}
+
 // placeOf gives the value of an attribute that tells instances apart, as an
 // instance last had it.
 func (s *service) placeOf(i *instance, key string) (value string) {

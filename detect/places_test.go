@@ -50,6 +50,48 @@ func TestARegionIsNotTheReleasesFault(t *testing.T) {
 	}
 }
 
+// One instance a zone: the release takes the place of the only one of its zone. What the
+// zones were like before tells what the place may excuse.
+func TestOneInstanceAZone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		harm   effect
+		worse  float64 // failures of the release's zone, always
+		guilty bool
+	}{
+		"fails":                        {harm: effect{errors: .2}, guilty: true},
+		"is slow":                      {harm: effect{latency: 4}, guilty: true},
+		"harmless":                     {},
+		"harmless, and its zone fails": {worse: .05},
+	} {
+		for seed := range uint64(4) {
+			s := newSimulation(seed + 740)
+			zones := map[string]string{}
+			s.region = func(i *simInstance) string { return zones[i.id] }
+			s.tenants = func(*simInstance, int) []simTenant { return []simTenant{{"all", 1}} }
+			v := s.service("cart")
+			v.rps, v.instances = 12, v.instances[:3]
+			for k, i := range v.instances {
+				zones[i.id] = string(rune('a' + k))
+			}
+			v.instances[0].to = simStart
+			v.instances = append(v.instances, &simInstance{version: "1.1.0", id: "cart-new", from: simStart, to: 1 << 30, bias: 1})
+			zones["cart-new"] = "a"
+			v.announce(simStart)
+			s.harm("cart", "1.1.0", "", simStart, c.harm)
+			s.effects = append(s.effects, func(v *simService, i *simInstance, _ string, _ int) effect {
+				if v.name == "cart" && zones[i.id] == "a" {
+					return effect{errors: c.worse}
+				}
+				return effect{}
+			})
+			if r := s.run(t)["cart"]; (r.regressed >= 0) != c.guilty {
+				t.Errorf("%s, seed %d: blamed after %d windows, log E %.1f: %s; guilty: %v", name, seed, r.regressed, r.last.LogE, r.last.Why, c.guilty)
+			}
+		}
+	}
+}
+
 func TestAFaultOfOneTenantIsFoundWithinARegion(t *testing.T) {
 	t.Parallel()
 	s := oneRegion(710, 1)

@@ -238,7 +238,7 @@ func (w *watch) slower() (logE float64, ok bool) {
 	var all []float64
 	for u := range w.shown {
 		took := w.shown[u].candidate
-		if w.past == nil || u >= len(w.svc.units) || w.svc.units[u].lat == nil || took.Total() == 0 {
+		if w.past == nil || u >= len(w.svc.units) || w.svc.units[u].kind() != ofRequests || took.Total() == 0 {
 			continue
 		}
 		var before block

@@ -48,7 +48,7 @@ func (p *past) meetNeighbours(d *Detector) {
 // callers whose requests make it fail or slow. Failures that are counted from
 // callers that are not being released are no caller's doing.
 func (p *past) rivalsOf(sig *signal) (out []rival) {
-	if sig.calls || sig.near != nowhere {
+	if sig.unit == ofCalls || sig.near != nowhere {
 		return nil
 	}
 	out = p.addOwnRivals(out)

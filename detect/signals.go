@@ -10,9 +10,9 @@ import (
 // signal is one way of counting bad requests, with its share of a release's evidence.
 type signal struct {
 	kind      unship.Signal
-	quantile  float64 // of durations; 0 for the far tail and all else
-	count     int     // place in a cell
-	calls     bool    // counts calls, not operations
+	quantile  float64  // of durations; 0 for the far tail and all else
+	count     int      // place in a cell
+	unit      unitKind // what it counts
 	near      nearness
 	whether   *signal // the signal whose events an instance has in a window or has not: clusters count once; nil: all count
 	what      string  // in words: "fails", after an operation's name
@@ -20,11 +20,11 @@ type signal struct {
 	extra     float64 // deviation of the log odds between equal instances, granted
 	ratio     float64 // tolerated odds ratio
 	delta     float64 // tolerated rate
-	ambiguous bool    // may be wanted: fewer calls are also what a new cache looks like
+	ambiguous bool    // may be wanted: fewer calls are also what a new cache looks like, a second one a new step
 }
 
 // latency says that the signal counts slow requests.
-func (s *signal) latency() bool { return !s.calls && s.near == nowhere && s.count >= countP50 }
+func (s *signal) latency() bool { return s.unit != ofCalls && s.near == nowhere && s.count >= countP50 }
 
 // failure says that the signal counts failed requests.
 func (s *signal) failure() bool {
@@ -34,7 +34,7 @@ func (s *signal) failure() bool {
 // told says that people are told which change of the signal would have been
 // seen: failures, rejections and the middle of the durations.
 func (s *signal) told() bool {
-	return s.kind == unship.SignalErrorRatio || s.kind == unship.SignalRejectionRatio || s.latency() && s.count == countP50
+	return s.kind == unship.SignalErrorRatio || s.kind == unship.SignalRejectionRatio || s.latency() && s.count == countP50 && s.unit == ofRequests
 }
 
 // of gives the bad and all requests of a cell, none where the signal is not to be had.
@@ -59,7 +59,8 @@ const (
 	weightFailing     = .10 // that an instance has failures at all
 	weightFailed      = .05
 	weightRejected    = .05
-	weightSelf        = .30
+	weightSelf        = .25
+	weightWhole       = .05
 	weightCalls       = .04
 	weightThroughput  = .01
 	weightCallerError = .05
@@ -95,19 +96,22 @@ func signalsFor(tol rules.Tolerance) []*signal {
 			x.ratio, x.delta = mixFall, 0
 		}
 	}
-	for k, share := range latencyShares {
-		x := &signal{kind: unship.SignalSelfDuration, count: countP50 + k, weight: weightSelf * share, extra: .03, ratio: 1}
-		if k < thresholds-1 {
-			x.quantile = quantiles[k]
+	for _, time := range []signal{{kind: unship.SignalSelfDuration, weight: weightSelf}, {kind: unship.SignalDuration, unit: ofWhole, weight: weightWhole}} {
+		for k, share := range latencyShares {
+			x := time
+			x.count, x.weight, x.extra, x.ratio = countP50+k, x.weight*share, .03, 1
+			if k < thresholds-1 {
+				x.quantile = quantiles[k]
+			}
+			s = append(s, &x)
 		}
-		s = append(s, x)
 	}
 	for _, c := range []signal{
 		{count: countNoCall, weight: .4, what: "makes no call", ambiguous: true},
-		{count: countTwice, weight: .4, what: "calls twice or more"},
+		{count: countTwice, weight: .4, what: "calls twice or more", ambiguous: true},
 		{count: countFour, weight: .2, what: "calls four times or more"},
 	} {
-		c.kind, c.calls, c.extra = unship.SignalCalls, true, .05
+		c.kind, c.unit, c.extra = unship.SignalCalls, ofCalls, .05
 		c.weight *= weightCalls
 		c.ratio, c.delta = 1.25, .02
 		s = append(s, &c)

@@ -16,6 +16,7 @@ import (
 // effect is what an instance does to one operation in one window.
 type effect struct {
 	errors, rejections float64 // extra probability
+	waits              float64 // so many times the own time is waited for what is called
 	latency            float64 // factor; 0: 1
 	slowShare          float64 // of requests that take ten times as long
 	twice              float64 // probability of calling the database twice or more
@@ -51,7 +52,9 @@ type simulation struct {
 	rng      *rand.Rand
 	services []*simService
 	windows  int
-	cluster  int // failures come in clusters of this size
+	cluster  int                       // failures come in clusters of this size
+	retells  func(i *simInstance) bool // an instance does not tell of its calls
+	metered  bool                      // known by metrics: what a service calls is not told apart
 	effects  []func(s *simService, i *simInstance, op string, t int) effect
 	load     func(t int) float64
 	mix      func(i *simInstance, op string) float64
@@ -237,6 +240,7 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 		if e.tenant != "" && e.tenant != tenant {
 			continue
 		}
+		sum.waits += e.waits
 		sum.errors, sum.rejections, sum.slowShare, sum.twice = sum.errors+e.errors, sum.rejections+e.rejections, sum.slowShare+e.slowShare, sum.twice+e.twice
 		if e.latency > 0 {
 			sum.latency *= e.latency
@@ -260,7 +264,15 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 		}
 		p.Self.Add(int16(math.Floor(x)), 1)
 	}
-	p.Duration = slices.Clone(p.Self)
+	for _, b := range p.Self { // what is called takes a tenth of the time, unless an effect says otherwise
+		p.Duration.Add(b.Index+int16(math.Round(16*math.Log2(1.1+sum.waits))), b.Count)
+	}
+	if s.metered {
+		p.Self, p.Calls = nil, nil
+	}
+	if s.retells != nil && s.retells(i) {
+		p.Self, p.Calls = slices.Clone(p.Duration), nil
+	}
 	if failed > 0 {
 		p.Exemplars.Add(unship.Exemplar{TraceID: fmt.Sprintf("%s-%s-%d", i.id, o.name, t), Error: "500"})
 	}

@@ -357,8 +357,13 @@ func (c *comparison) addSlices(w *watch, sig *signal, look *looks, h history, pr
 			if strings.HasPrefix(x.name, key+"=") {
 				continue
 			}
-			strata, place := look.locate(x.strata, key)
 			o := s.opt
+			if there, others := w.vacated(key, h); there != nil {
+				o.LogRho += c.svc.placeAllowance(sig, there, others, h)
+				s.divisions = append(s.divisions, newDivision(x.strata, o))
+				continue
+			}
+			strata, place := look.locate(x.strata, key)
 			o.Calibration = c.svc.finer(sig, o.Calibration, strata, place, isVersion(w.baseline), h)
 			s.divisions = append(s.divisions, newDivision(strata, o))
 		}

@@ -18,7 +18,7 @@ func (s *service) stand(kept func(*instance) bool) *service {
 			u.lat = u.lat.clone()
 		}
 	}
-	c.callers, c.answers, c.names = s.callers.clone(), relations{}, nil
+	c.callers, c.demands, c.answers, c.names = s.callers.clone(), relations{}, relations{}, nil
 	c.load, c.warmups = slices.Clone(s.load), slices.Clone(s.warmups)
 	c.instances = nil
 	for _, i := range s.instances {

@@ -153,16 +153,38 @@ func (i *instance) age(t int32) int32 {
 type unit struct {
 	operation, callee string
 	requests          uint64
-	lat               *latency // of operations
+	lat               *latency // of operations, and of what is asked for as a whole
 	grown             grownRate
 }
 
 // name is the unit's name for people.
 func (u *unit) name() string {
-	if u.callee == "" {
-		return u.operation
+	if u.kind() == ofCalls {
+		return u.operation + " → " + u.callee
 	}
-	return u.operation + " → " + u.callee
+	return u.operation
+}
+
+// unitKind is what a unit counts.
+type unitKind uint8
+
+const (
+	ofRequests unitKind = iota // of an operation, with its own time
+	ofCalls                    // of an operation to a callee
+	ofWhole                    // requests of an operation again, with their whole time
+)
+
+// wholeTime stands for the callee of a unit of that kind.
+const wholeTime = "\x00"
+
+func (u *unit) kind() unitKind {
+	switch u.callee {
+	case "":
+		return ofRequests
+	case wholeTime:
+		return ofWhole
+	}
+	return ofCalls
 }
 
 type unitKey struct{ operation, callee string }
@@ -177,9 +199,11 @@ type service struct {
 	units     []*unit
 	unitOf    map[unitKey]int
 	ops       int
+	wholes    int // units of whole times
 	instances []*instance
 	instOf    map[instanceKey]*instance
 	callers   relations                 // with who called its operations: bad requests are those that failed here
+	demands   relations                 // likewise: bad requests are those that failed here or were refused
 	answers   relations                 // with who answered its operations' calls: bad requests failed without a failed call
 	names     map[string]unship.Service // whom the service calls by which name
 	asked     []askedCell               // calls to the service, by its callers' word
@@ -200,6 +224,7 @@ type service struct {
 	metricOf  map[metricKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
+	apart     bool // its failures and times are told apart from those of what it calls, as spans do
 	stands    bool // a placebo's copy, which stands in the place of the service that it copies
 }
 
@@ -215,6 +240,7 @@ func newService(id unship.Service, t int32) *service {
 		unitOf:  map[unitKey]int{},
 		instOf:  map[instanceKey]*instance{},
 		callers: relations{},
+		demands: relations{},
 		answers: relations{},
 		names:   map[string]unship.Service{},
 		calls:   map[string]bool{},
@@ -231,17 +257,20 @@ func (s *service) unit(operation, callee string) int {
 	if i, ok := s.unitOf[k]; ok {
 		return i
 	}
-	calls := len(s.units) - s.ops
 	switch {
-	case callee != "" && calls >= maxCalls:
+	case callee == wholeTime && s.wholes >= maxOperations, callee != "" && callee != wholeTime && len(s.units)-s.ops-s.wholes >= maxCalls:
 		return -1
 	case callee == "" && s.ops >= maxOperations && operation != unship.OverflowOperation:
 		return s.unit(unship.OverflowOperation, "")
 	}
 	u := &unit{operation: operation, callee: callee}
-	if callee == "" {
+	switch u.kind() {
+	case ofRequests:
 		u.lat = &latency{}
 		s.ops++
+	case ofWhole:
+		u.lat = &latency{}
+		s.wholes++
 	}
 	s.units = append(s.units, u)
 	s.unitOf[k] = len(s.units) - 1
@@ -325,6 +354,7 @@ func (s *service) forget(from int32) {
 	clear(s.instances[len(keep):])
 	s.instances = keep
 	s.callers.forget(from)
+	s.demands.forget(from)
 	s.answers.forget(from)
 	a := sort.Search(len(s.asked), func(j int) bool { return s.asked[j].at >= from })
 	s.asked = append(s.asked[:0], s.asked[a:]...)

@@ -44,6 +44,7 @@ type watch struct {
 	limits   []fixed       // by unit: thresholds of durations as of the release
 	after    [][]afterCell // by unit
 	controls []*control
+	own      *control  // the service itself, seen like them
 	pastLoad []float64 // requests before the release, summed up window by window
 	context  []context
 

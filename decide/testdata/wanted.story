@@ -8,7 +8,7 @@ policy auto
 12:01:00 judged ledger 1.1.0 inconclusive wanted
 ----
 plan shop/ledger 1.1.0 to 1.0.0
-  shop/ledger 1.1.0: open; ask, what changed may be what the release is for; a person has to say; recovery unknown
+  shop/ledger 1.1.0: open; ask, what changed may be what the release is for, or not its own doing; a person has to say; recovery unknown
 
 12:02:00 judged ledger 1.1.0 regressed wanted
 ----

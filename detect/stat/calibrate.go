@@ -232,18 +232,28 @@ func winsor(n, y int, p, phi float64) int { return max(0, min(y, saturation(n, p
 // min(y, ⌊m + 3√(m(1−p)φ_W)⌋ + 2) with m = np. It is the clipped likelihood
 // ratio of Huber (1965): a single window of one instance has bounded influence.
 // Apply it to both groups alike, so that they stay exchangeable. A stratum
-// without history is clipped at the prior's rate.
-func (c *Calibration) Winsor(stratum int, n int, y int) int {
-	return max(0, min(y, c.saturation(stratum, max(0, n))))
+// without history is clipped at the prior's rate. others is the rate that the other
+// instances had in the window, 0 where there are none: what all show is nobody's
+// illness, and clipped it would leave more of the smaller instances' counts, for the
+// limit does not fall to nothing with n.
+func (c *Calibration) Winsor(stratum int, n int, y int, others float64) int {
+	p, phi := c.rate(stratum, others)
+	return max(0, min(y, saturation(max(0, n), p, phi)))
 }
 
 // saturation is the bad count of n requests in one window from which it is unusual.
 func (c *Calibration) saturation(stratum, n int) int {
-	p, phi := c.noRate, noPhiW
+	p, phi := c.rate(stratum, 0)
+	return saturation(n, p, phi)
+}
+
+// rate is what is usual in a stratum, in a window in which others had some rate.
+func (c *Calibration) rate(stratum int, others float64) (p, phi float64) {
+	p, phi = c.noRate, noPhiW
 	if stratum >= 0 && stratum < len(c.P) {
 		p, phi = c.P[stratum], c.PhiW[stratum]
 	}
-	return saturation(n, p, phi)
+	return math.Max(p, math.Min(1, others)), phi
 }
 
 // Ceiling limits what one instance's window may count in all strata together,
@@ -255,12 +265,9 @@ func (c *Calibration) Ceiling(m, v float64) int { return ceiling(m, v, c.PhiI) }
 func ceiling(m, v, phi float64) int { return int(m+float64(3*math.Sqrt(v*phi))) + 2 }
 
 // Expected gives the expected count of n requests in a stratum, and its
-// variance if they were independent.
-func (c *Calibration) Expected(stratum, n int) (m, v float64) {
-	p := c.noRate
-	if stratum >= 0 && stratum < len(c.P) {
-		p = c.P[stratum]
-	}
+// variance if they were independent, in a window in which others had some rate.
+func (c *Calibration) Expected(stratum, n int, others float64) (m, v float64) {
+	p, _ := c.rate(stratum, others)
 	m = float64(float64(n) * p)
 	return m, float64(m * (1 - p))
 }

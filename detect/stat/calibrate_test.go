@@ -53,12 +53,25 @@ func TestCalibrateNothing(t *testing.T) {
 		if !near(c.Phi(1), 2.23112095973, 1e-9) || !near(c.Tau2, 0.014472135955, 1e-9) {
 			t.Errorf("%v: φ %v τ² %v, want the default prior's", strata, c.Phi(1), c.Tau2)
 		}
-		if got := c.Winsor(3, 100, 50); got != 1+int(3*math.Sqrt(1*.99*2))+2 {
+		if got := c.Winsor(3, 100, 50, 0); got != 1+int(3*math.Sqrt(1*.99*2))+2 {
 			t.Errorf("winsor at the default rate: %d", got)
 		}
 	}
-	if got := Calibrate(nil, &Prior{P: .5}).Winsor(0, 100, 60); got != 60 {
+	if got := Calibrate(nil, &Prior{P: .5}).Winsor(0, 100, 60, 0); got != 60 {
 		t.Errorf("winsor at a prior rate of a half: %d, want 60", got)
+	}
+}
+
+// What others show as well is not clipped, whatever an instance's share of the traffic.
+func TestWinsorInAnOutage(t *testing.T) {
+	c := &Calibration{P: []float64{.005}, PhiW: []float64{1.5}}
+	for _, n := range []int{10, 25, 300, 5000} {
+		if y := n / 8; c.Winsor(0, n, y, .125) != y {
+			t.Errorf("%d of %d bad requests count as %d where an eighth of all others is bad", y, n, c.Winsor(0, n, y, .125))
+		}
+		if alone, usual := c.Winsor(0, n, n, 0), c.Winsor(0, n, n, .004); alone != usual || n > 20 && alone > n/2 {
+			t.Errorf("%d of %d count where others are as usual, %d where there are none", usual, n, alone)
+		}
 	}
 }
 
@@ -68,12 +81,12 @@ func TestWinsor(t *testing.T) {
 	for _, w := range []struct{ n, y, want int }{
 		{100, 3, 3}, {100, 50, 1 + 2 + 2 - 0}, {0, 5, 0}, {1, 1, 1}, {-3, 1, 0}, {100, -1, 0},
 	} {
-		if got := c.Winsor(0, w.n, w.y); got != w.want {
+		if got := c.Winsor(0, w.n, w.y, 0); got != w.want {
 			t.Errorf("%d of %d: %d, want %d", w.y, w.n, got, w.want)
 		}
 	}
 	for y := range 100 {
-		if c.Winsor(0, 100, y) > c.Winsor(0, 100, y+1) {
+		if c.Winsor(0, 100, y, 0) > c.Winsor(0, 100, y+1, 0) {
 			t.Errorf("not monotone at %d", y)
 		}
 	}

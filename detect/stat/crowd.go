@@ -13,9 +13,9 @@ type Crowd struct {
 	seen, given int
 }
 
-// Add tells of y bad requests of n in a stratum.
-func (x *Crowd) Add(c *Calibration, stratum, n, y int) {
-	m, v := c.Expected(stratum, n)
+// Add tells of y bad requests of n in a stratum, in a window in which others had some rate.
+func (x *Crowd) Add(c *Calibration, stratum, n, y int, others float64) {
+	m, v := c.Expected(stratum, n, others)
 	x.y, x.m, x.v = x.y+y, x.m+m, x.v+v
 }
 

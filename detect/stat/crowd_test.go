@@ -41,7 +41,7 @@ func crowds(c *Calibration, strata []Cells, w int) []Crowd {
 	for s := range strata {
 		for i := range all {
 			n := int(strata[s].N[i][w])
-			all[i].Add(c, s, n, c.Winsor(s, n, int(strata[s].Y[i][w])))
+			all[i].Add(c, s, n, c.Winsor(s, n, int(strata[s].Y[i][w]), 0), 0)
 		}
 	}
 	return all
@@ -56,7 +56,7 @@ func watchTogether(c *Calibration, strata []Cells, k int, together bool) (top fl
 			var t Table
 			for i := range all {
 				n := int(strata[s].N[i][w])
-				y := c.Winsor(s, n, int(strata[s].Y[i][w]))
+				y := c.Winsor(s, n, int(strata[s].Y[i][w]), 0)
 				if together {
 					y = all[i].Thin(c, y)
 				}
@@ -123,7 +123,7 @@ func TestOneStratumIsNoCrowd(t *testing.T) {
 	for w := range 360 {
 		all := crowds(b, []Cells{cells}, w)
 		for i := range all {
-			y := b.Winsor(0, int(cells.N[i][w]), int(cells.Y[i][w]))
+			y := b.Winsor(0, int(cells.N[i][w]), int(cells.Y[i][w]), 0)
 			if got := all[i].Thin(b, y); got != y {
 				t.Fatalf("%d of %d requests are thinned from %d", got, cells.N[i][w], y)
 			}
@@ -138,10 +138,10 @@ func TestThinning(t *testing.T) {
 		var all Crowd
 		total, m, v := 0, 0.0, 0.0
 		for s, y := range ys {
-			c.P = append(c.P, rapid.Float64Range(0, .2).Draw(t, "p"))
+			c.P, c.PhiW = append(c.P, rapid.Float64Range(0, .2).Draw(t, "p")), append(c.PhiW, 1)
 			n := y + rapid.IntRange(0, 100).Draw(t, "n")
-			all.Add(c, s, n, y)
-			em, ev := c.Expected(s, n)
+			all.Add(c, s, n, y, 0)
+			em, ev := c.Expected(s, n, 0)
 			total, m, v = total+y, m+em, v+ev
 		}
 		limit, sum := c.Ceiling(m, v), 0

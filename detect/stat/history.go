@@ -46,7 +46,7 @@ func (h *history) clip(c *Calibration, s int, cells Cells) {
 		y[i] = make([]int32, h.windows)
 		for w := range y[i] {
 			n, bad := int(cells.N[i][w]), int(cells.Y[i][w])
-			y[i][w] = int32(c.Winsor(s, n, bad))
+			y[i][w] = int32(c.Winsor(s, n, bad, 0))
 			limit := saturation(n, c.P[s], c.PhiW[s])
 			if n > limit && bad >= limit {
 				h.saturated[i][w] = true
@@ -116,7 +116,7 @@ func (h *history) relearn(c *Calibration, strata []Cells, phi float64) float64 {
 // crowd is what instance i did in window w in all strata.
 func (h *history) crowd(c *Calibration, strata []Cells, i, w int) (all Crowd) {
 	for s := range strata {
-		all.Add(c, s, int(strata[s].N[i][w]), int(h.y[s][i][w]))
+		all.Add(c, s, int(strata[s].N[i][w]), int(h.y[s][i][w]), 0)
 	}
 	return all
 }

@@ -177,39 +177,46 @@ func (s *Shift) drift() float64 {
 	}
 	share := s.n / (s.b + s.n)
 	if s.sd*s.sd*(s.a+s.x)*share*(1-share) > fineDrift {
-		return s.peak()
+		return s.peak(s.x, s.n, 0)
 	}
 	l := newSum()
 	for j, z := range s.nodes {
 		l.add(s.logV[j] + s.ratio(s.x, s.n, s.sd*z, math.Expm1(s.sd*z)))
 	}
+	if mode, counts := s.mode(s.x, s.n); counts >= normalCounts && math.Abs(mode) > nodesReach*s.sd {
+		return math.Max(l.log(), s.peak(s.x, s.n, 0)) // changes are normal to their ends, and so is drift
+	}
 	return l.log()
 }
+
+// nodesReach is how far, in deviations, the nodes of the drift tell enough: they end at 4.
+const nodesReach = 3
 
 // fineDrift is the variance of drift, in units of what the counts leave open,
 // beyond which the likelihood is narrower than the nodes are apart.
 const fineDrift = 4
 
-// peak is the same by Laplace's method: the likelihood is concave in the log of
-// the rate, the prior normal, and their product nearly so where there are many
-// counts. The mode is found by Newton's method.
-func (s *Shift) peak() float64 {
-	v := s.sd * s.sd
-	eta := 0.0
-	if s.x > 0 && s.b > 0 {
-		eta = math.Log(s.x * s.b / (s.a * s.n))
+// peak is the log of the mixture of ℓ over changes around one, as wide as the drift,
+// after which came (x, n). It is found by Laplace's method: the likelihood is concave
+// in the log of the rate, the prior normal, and their product nearly so where there are
+// many counts. The mode is found by Newton's method.
+func (s *Shift) peak(x, n, around float64) float64 {
+	v, before := s.sd*s.sd, s.b+s.n-n
+	eta := around
+	if x > 0 && before > 0 && s.a+s.x > x {
+		eta = math.Log(x * before / ((s.a + s.x - x) * n))
 	}
 	curvature := 0.0
 	for range 30 {
-		p := s.n * math.Exp(eta) / (s.b + float64(s.n*math.Exp(eta)))
+		p := n * math.Exp(eta) / (before + float64(n*math.Exp(eta)))
 		curvature = float64((s.a+s.x)*p*(1-p)) + 1/v
-		step := (s.x - float64((s.a+s.x)*p) - eta/v) / curvature
+		step := (x - float64((s.a+s.x)*p) - (eta-around)/v) / curvature
 		eta += math.Max(-1, math.Min(1, step))
 		if math.Abs(step) < 1e-9 {
 			break
 		}
 	}
-	return s.ratio(s.x, s.n, eta, math.Expm1(eta)) - eta*eta/(2*v) - math.Log(v*curvature)/2
+	return s.ratio(x, n, eta, math.Expm1(eta)) - (eta-around)*(eta-around)/(2*v) - math.Log(v*curvature)/2
 }
 
 // atRelease is the log of the mixture of ℓ over changes for the worse at the release.
@@ -281,6 +288,12 @@ func (s *Shift) mixture(x, n float64, logTheta, growth []float64) float64 {
 	if s.sd == 0 || counts < normalCounts {
 		for k, lt := range logTheta {
 			l.add(s.ratio(x, n, lt, growth[k]))
+		}
+		return l.log()
+	}
+	if mode < slices.Min(logTheta) { // so far above the mode the likelihood falls faster than a normal one
+		for _, lt := range logTheta {
+			l.add(s.peak(x, n, lt))
 		}
 		return l.log()
 	}

@@ -249,6 +249,28 @@ func TestManyCountsDoNotRefuteDrift(t *testing.T) {
 	}
 }
 
+// A rate that falls, however much, is no evidence that it rose, whichever way the
+// integrals over drifts are found.
+func TestAFallIsNoRise(t *testing.T) {
+	for _, drift := range []float64{0, .05, .1, .15, .3, .6} {
+		for _, before := range []float64{2, 20, 200, 2000} { // bad in a window
+			for _, times := range []float64{1, .9, .7, .5, .2, .07, .01, 0} {
+				o := ShiftOptions{Phi: 1.5}
+				for range 60 {
+					o.PreX, o.PreN = append(o.PreX, before), append(o.PreN, 4*before)
+				}
+				s := NewShift(o)
+				for k := range 60 {
+					s.Add(math.Round(before*times), 4*before, drift)
+					if a := s.LogA(); a > .5 {
+						t.Fatalf("drift %g, %g bad before, ×%g since: log evidence %.2f after %d windows", drift, before, times, a, k+1)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Both ways of integrating over the drift agree where the nodes are fine enough.
 func TestDriftByPeakAndByNodes(t *testing.T) {
 	l := lcg(11)
@@ -261,7 +283,7 @@ func TestDriftByPeakAndByNodes(t *testing.T) {
 		for range 12 {
 			s.Add(float64(2+l.n(9)), 400, .15)
 		}
-		if a, b := s.drift(), s.peak(); math.Abs(a-b) > .02 {
+		if a, b := s.drift(), s.peak(s.x, s.n, 0); math.Abs(a-b) > .02 {
 			t.Errorf("by nodes %.4f, by peak %.4f; want the same within .02", a, b)
 		}
 	}

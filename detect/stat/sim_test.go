@@ -116,7 +116,7 @@ func (r random) clusters(mean, size float64) (n int) {
 func table(c *Calibration, cells Cells, k, w int) (t Table) {
 	for i := range cells.N {
 		n := int(cells.N[i][w])
-		y := c.Winsor(0, n, int(cells.Y[i][w]))
+		y := c.Winsor(0, n, int(cells.Y[i][w]), 0)
 		if i < k {
 			t.NC, t.XC = t.NC+n, t.XC+y
 		} else {

@@ -1,0 +1,111 @@
+package detect
+
+import (
+	"math"
+	"strings"
+)
+
+// balance tells how differently the requests of two cohorts are made up: by how much of
+// them the shares of an attribute's values differ. Another make-up alone changes the share
+// of bad requests by no more than that (the total variation distance bounds the difference
+// of any event's probability), so what cannot be divided by the attribute, because nobody
+// counted it so, counts only beyond it: calls, whole times, and slices by another attribute.
+type balance struct {
+	units  [][2]float64 // requests of candidate and baseline, by unit
+	slices [][2]float64 // by slice
+	uneven []uneven     // as of the windows so far
+}
+
+// uneven is an attribute whose values differ in an operation's requests.
+type uneven struct {
+	unit int
+	key  string
+	by   float64 // total variation distance, beyond what chance brings
+}
+
+// read takes in window t. What it finds holds from the next window on, so that it
+// depends on nothing that is tested with it.
+func (b *balance) read(c *comparison, t int32) {
+	s := c.svc
+	if len(s.slices) == 0 {
+		return
+	}
+	for len(b.units) < len(s.units) {
+		b.units = append(b.units, [2]float64{})
+	}
+	for len(b.slices) < len(s.slices) {
+		b.slices = append(b.slices, [2]float64{})
+	}
+	for _, i := range s.instances {
+		side := c.sides.side(i)
+		if side == 0 {
+			continue
+		}
+		for u := range i.units {
+			if x := i.units[u].at(t); x != nil && s.units[u].kind() == ofRequests {
+				b.units[u][side-1] += float64(x.n)
+			}
+		}
+		for k := range i.slices {
+			if x := i.slices[k].at(t); x != nil {
+				b.slices[k][side-1] += float64(x.n)
+			}
+		}
+	}
+	b.compare(s)
+}
+
+func (b *balance) compare(s *service) {
+	b.uneven = b.uneven[:0]
+	for k, x := range s.slices {
+		all := b.units[x.unit]
+		if all[0] == 0 || all[1] == 0 {
+			continue
+		}
+		p, q := b.slices[k][0]/all[0], b.slices[k][1]/all[1]
+		r := (b.slices[k][0] + b.slices[k][1]) / (all[0] + all[1])
+		chance := math.Sqrt(r * (1 - r) * (1/all[0] + 1/all[1]))
+		if more := math.Abs(p-q) - chance; more > 0 {
+			b.add(x.unit, x.key, more/2)
+		}
+	}
+}
+
+func (b *balance) add(unit int, key string, by float64) {
+	for k := range b.uneven {
+		if x := &b.uneven[k]; x.unit == unit && x.key == key {
+			x.by += by
+			return
+		}
+	}
+	b.uneven = append(b.uneven, uneven{unit, key, by})
+}
+
+// of gives how uneven the requests of an operation are by any attribute but one.
+func (b *balance) of(unit int, but string) (by float64) {
+	for _, x := range b.uneven {
+		if x.unit == unit && x.key != but {
+			by = math.Max(by, x.by)
+		}
+	}
+	return by
+}
+
+// guard says that a stream's requests are not divided by what the requests carry, and
+// which attribute they are chosen by.
+func (s *stream) guard() (guarded bool, key string) {
+	key, _, _ = strings.Cut(s.slice, "=")
+	return s.slice != "" || s.signal.unit != ofRequests, key
+}
+
+// beyond takes from the candidate's bad requests those that another make-up explains.
+func (c *comparison) beyond(s *slot, bad, all int) int {
+	if !s.guarded || len(c.balance.uneven) == 0 {
+		return bad
+	}
+	unit := s.strata[s.stratum].unit
+	if x := c.svc.units[unit]; x.kind() != ofRequests {
+		unit = c.svc.unitOf[unitKey{x.operation, ""}]
+	}
+	return max(0, bad-int(math.Ceil(float64(all)*c.balance.of(unit, s.key))))
+}
