@@ -1,0 +1,39 @@
+package detect
+
+import (
+	"math"
+	"testing"
+)
+
+// Two cohorts whose requests come from other tenants: what cannot be divided by tenant
+// counts only beyond the distance between their shares.
+func TestAnotherMakeUpExplainsSoMuch(t *testing.T) {
+	s := &service{
+		units:  []*unit{{operation: "op"}, {operation: "op", callee: "db"}},
+		unitOf: map[unitKey]int{{"op", ""}: 0, {"op", "db"}: 1},
+		slices: []*slice{{key: "tenant", value: "a"}, {key: "tenant", value: "b"}, {key: "region", value: "x"}, {key: "region", value: "y"}},
+	}
+	c := &comparison{svc: s}
+	c.balance = balance{
+		units:  [][2]float64{{1000, 9000}, {}},
+		slices: [][2]float64{{900, 900}, {100, 8100}, {500, 4500}, {500, 4500}},
+	}
+	c.balance.compare(s)
+	if by := c.balance.of(0, ""); math.Abs(by-.8) > .02 {
+		t.Errorf("the tenants' shares are %.3f apart, want .8", by)
+	}
+	if by := c.balance.of(0, "tenant"); by != 0 {
+		t.Errorf("the regions' shares are %.3f apart, want 0", by)
+	}
+	for _, x := range []struct {
+		guarded   bool
+		key       string
+		unit      int
+		bad, want int
+	}{{true, "", 1, 900, 109}, {true, "", 1, 500, 0}, {true, "tenant", 0, 500, 500}, {false, "", 0, 900, 900}} {
+		d := &slot{division: &division{strata: []stratum{{unit: x.unit}}}, guarded: x.guarded, key: x.key}
+		if got := c.beyond(d, x.bad, 1000); got < x.want-5 || got > x.want+5 {
+			t.Errorf("%+v: %d count, want about %d", x, got, x.want)
+		}
+	}
+}
