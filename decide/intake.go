@@ -42,7 +42,7 @@ func (s *step) takeAssessment(a unship.Assessment) {
 // what is new.
 func (s *step) consider(j unship.Judgement, b unship.Blame) {
 	in := s.incidentOf(j.Release)
-	if in == nil {
+	if in == nil || in.withdrawn() && j.Verdict == unship.Regressed && !onlyWanted(j) {
 		if j.Verdict == unship.Regressed || j.Asks || showsWanted(j) {
 			s.open(j, b)
 		}
@@ -69,17 +69,30 @@ func (s *step) consider(j unship.Judgement, b unship.Blame) {
 	case wanted && !in.Wanted:
 		in.describe(j)
 		s.note(in, s.at, "what changed is no longer only what may be wanted: %s", in.Title)
-	case in.Unsure && j.Done && !j.Asks && in.ApprovedBy == "":
+	case in.ApprovedBy != "":
+	case in.Unsure && j.Done && !j.Asks:
 		s.note(in, s.at, "the watch is over, and it no longer looks worse than harmless releases do")
+		s.end(in, unship.StatusDismissed)
+	case (in.Unsure || in.Wanted) && in.Probability < unlikely:
+		s.note(in, s.at, "another cause is by far more probable by now; it is asked about no longer")
 		s.end(in, unship.StatusDismissed)
 	}
 }
 
-// showsWanted says that something changed surely, and that all of it may be wanted.
+// showsWanted says that something changed surely, that all of it may be wanted, and that
+// it is more probably the release's doing than all else together.
 func showsWanted(j unship.Judgement) bool {
 	regressed := func(f unship.Finding) bool { return f.Verdict == unship.Regressed }
-	return slices.ContainsFunc(j.Findings, regressed) && onlyWanted(j)
+	return j.Probability >= .5 && slices.ContainsFunc(j.Findings, regressed) && onlyWanted(j)
 }
+
+// withdrawn says that the engine itself no longer asked about the release: more evidence begins anew.
+func (in *incident) withdrawn() bool {
+	return in.Status == unship.StatusDismissed && in.RejectedBy == "" && in.UndoneBy == ""
+}
+
+// unlikely is the probability below which a release is no longer asked about.
+const unlikely = .05
 
 // takeRecovery takes in whether a rollback helped.
 func (s *step) takeRecovery(r unship.Recovery) {

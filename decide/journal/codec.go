@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 3
+const tickForm = 4
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -135,6 +135,7 @@ func (c *coder) caller(v *unship.Caller) {
 	c.releaseID(&v.Release)
 	c.uint(&v.Requests)
 	c.uint(&v.FailedHere)
+	c.uint(&v.Rejected)
 }
 
 func (c *coder) exemplar(v *unship.Exemplar) {

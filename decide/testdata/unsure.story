@@ -69,3 +69,19 @@ plan shop/stock 1.1.0 to 1.0.0
   shop/stock 1.1.0: open; ask, it is likely, not sure: of harmless releases 1 in 100 comes to look like this; recovery unknown
 rollback shop/stock 1.1.0 to 1.0.0 by anna
   shop/stock 1.1.0: mitigating; rollback, anna approved the rollback; recovery pending
+
+# What is explained otherwise is asked about no longer; what proves guilty after all is a new incident.
+
+12:50:00 outcome stock rollback skipped
+12:51:00 release search 1.1.0 replaces 1.0.0
+12:52:00 judged search 1.1.0 inconclusive asks p=0.8
+12:53:00 judged search 1.1.0 inconclusive p=0.01
+12:54:00 judged search 1.1.0 inconclusive asks p=0.9
+12:55:00 judged search 1.1.0 regressed p=0.98
+----
+  shop/stock 1.1.0: open; rollback, anna approved the rollback; recovery unknown
+plan shop/search 1.1.0 to 1.0.0
+  shop/search 1.1.0: open; ask, it is likely, not sure: of harmless releases 1 in 100 comes to look like this; recovery unknown
+  shop/search 1.1.0: dismissed; ask, it is likely, not sure: of harmless releases 1 in 100 comes to look like this; recovery unknown
+rollback shop/search 1.1.0 to 1.0.0
+  shop/search 1.1.0: mitigating; rollback, it is the cause with a probability of 98 %; the chance that a harmless release looks like this: 1 in 8.8 million; all gates pass; recovery pending
