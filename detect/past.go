@@ -207,9 +207,9 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	if !ok {
 		return
 	}
-	starting := p.w.svc.starting(p.w.release.Version, t)
+	starting, shared := p.w.svc.starting(p.w.release.Version, t), p.w.svc.amongReleases(p.w)
 	for k, s := range p.streams {
-		if starting && s.signal.near != nowhere {
+		if starting && s.signal.near != nowhere || shared && s.signal.unit == ofWhole {
 			s.pass()
 			continue
 		}
@@ -260,6 +260,17 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	}
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
+}
+
+// amongReleases says that another service of the environment was released about when w
+// began: that requests wait longer may be its doing.
+func (s *service) amongReleases(w *watch) bool {
+	for id := range s.estate {
+		if id != s.id && id.Environment == s.id.Environment && s.near(id, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // pass lets a window go by that tells a stream nothing.
