@@ -69,7 +69,11 @@ func (f *form) level(q float64) *form {
 
 // size is the estimated memory of a form.
 func (f *form) size() int64 {
-	return int64(unsafe.Sizeof(*f)) + int64(len(f.name)+len(f.unit)+len(f.attributes)+len(f.request.operation)+len(f.request.traits)) + 100
+	served := int64(0)
+	if f.served != nil {
+		served = int64(unsafe.Sizeof(*f.served)) + 100
+	}
+	return served + int64(unsafe.Sizeof(*f)) + int64(len(f.name)+len(f.unit)+len(f.attributes)+len(f.request.operation)+len(f.request.traits)) + 100
 }
 
 // seriesForms are the forms of one instance, by kind, name, unit and attributes as they

@@ -55,10 +55,14 @@ var (
 
 // readBody finds the message, and how grave it is, in a body as programs write them and
 // collectors pass them on unparsed: a JSON object, pairs of keys and values (logfmt), or a
-// line that names its level near its begin. Any other body is the message itself.
-func readBody(body string) line {
+// line that names its level near its begin. Any other body is the message itself, as is
+// text whose level is told beside it: it is not looked through.
+func readBody(body string, told bool) line {
 	trimmed := strings.TrimSpace(body)
 	if len(trimmed) < 2 || trimmed[0] != '{' || trimmed[len(trimmed)-1] != '}' {
+		if told {
+			return line{text: body}
+		}
 		return readText(body, trimmed)
 	}
 	found := line{text: body}

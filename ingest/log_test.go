@@ -181,7 +181,7 @@ func TestLevelsInTheText(t *testing.T) {
 		"":                                             {severityInfo, ""},
 		"WARN":                                         {severityWarn, ""},
 	} {
-		l := readBody(body)
+		l := readBody(body, false)
 		if want.text == "" {
 			want.text = body
 		}
@@ -196,7 +196,7 @@ func FuzzReadBody(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		if l := readBody(body); len(l.text) > len(body) || len(l.severity) > len(body) {
+		if l := readBody(body, false); len(l.text) > len(body) || len(l.severity) > len(body) {
 			t.Errorf("%q gives %+v", body, l)
 		}
 	})

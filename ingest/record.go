@@ -111,7 +111,7 @@ func (in *intake) log(r *resource, d *logData) {
 // read appends what tells the record's kind to the texts: the template that the program
 // gave, else the masked line, else the type of its exception.
 func (t *lineStage) read(l *stagedLine, d *logData) {
-	said := readBody(d.body)
+	said := readBody(d.body, d.severity != 0 || d.severityText != "")
 	if l.severity = d.severity; l.severity == 0 {
 		l.severity = severityOf(cmp.Or(d.severityText, said.severity))
 	}

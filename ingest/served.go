@@ -61,6 +61,8 @@ func (s source) served(r *resource, attributes []attribute) *identity {
 	return scrapeLabels.identity(r, attributes)
 }
 
+// identity gives whom the labels name, the version of the resource's own service if only
+// they know it; nil if they say nothing that the resource does not.
 func (l *servedLabels) identity(r *resource, attributes []attribute) *identity {
 	id := r.identity
 	version := NormalizeVersion(first(attributes, l.versions))
