@@ -83,7 +83,7 @@ func (s *step) consider(j unship.Judgement, b unship.Blame) {
 // it is more probably the release's doing than all else together.
 func showsWanted(j unship.Judgement) bool {
 	regressed := func(f unship.Finding) bool { return f.Verdict == unship.Regressed }
-	return j.Probability >= .5 && slices.ContainsFunc(j.Findings, regressed) && onlyWanted(j)
+	return j.Probability >= evenOdds && slices.ContainsFunc(j.Findings, regressed) && onlyWanted(j)
 }
 
 // withdrawn says that the engine itself no longer asked about the release: more evidence begins anew.
@@ -91,8 +91,12 @@ func (in *incident) withdrawn() bool {
 	return in.Status == unship.StatusDismissed && in.RejectedBy == "" && in.UndoneBy == ""
 }
 
-// unlikely is the probability below which a release is no longer asked about.
-const unlikely = .05
+// The probabilities from which on a release is asked about for what may be wanted, and
+// below which it no longer is.
+const (
+	evenOdds = .5
+	unlikely = .05
+)
 
 // takeRecovery takes in whether a rollback helped.
 func (s *step) takeRecovery(r unship.Recovery) {
