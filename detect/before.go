@@ -56,7 +56,9 @@ type context struct {
 	at    int32
 	ratio [counts]float64 // of the controls, after to before
 	now   float64         // log of the load beyond what the past had, and the dead zone
-	load  float64         // the largest of the trailing windows, over which the controls' ratio is taken
+	// shared: another service was released about when this one was.
+	shared bool
+	load   float64 // the largest of the trailing windows, over which the controls' ratio is taken
 }
 
 // enlistControls chooses the services to which a release is compared in time:
@@ -243,7 +245,7 @@ func (w *watch) note(t int32) {
 	if w.own == nil { // of a rollback, which is not judged
 		return
 	}
-	c := context{at: t}
+	c := context{at: t, shared: w.svc.amongReleases(w)}
 	var r []float64
 	for count := range c.ratio {
 		r = r[:0]
@@ -261,7 +263,8 @@ func (w *watch) note(t int32) {
 		}
 		// What is no worse than it was before is not taken back because others got better.
 		c.ratio[count] = math.Max(1, median(r))
-		if own, _ := w.own.ratio(count, t, w.begin); led {
+		if led {
+			own, _ := w.own.ratio(count, t, w.begin)
 			c.ratio[count] = math.Max(c.ratio[count], own)
 		}
 	}

@@ -104,6 +104,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	ops, calls, wholes := s.traffic(ofRequests, old, h), s.traffic(ofCalls, old, h), s.traffic(ofWhole, old, h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	look := s.looks(old, h, ops)
+	look.vacancies(w, h)
 	c.places = look.places
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
@@ -167,13 +168,13 @@ func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks
 func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, h history, cal *stat.Calibration) *stream {
 	s := &stream{signal: sig, units: units, opt: c.options(w, sig, cal)}
 	for _, key := range look.keys {
-		strata, place := look.divide(units, key)
 		o := s.opt
-		if there, others := look.vacated(w, key, h); there != nil {
-			o.LogRho += c.svc.placeAllowance(sig, there, others, h)
+		if v := look.vacant[key]; v != nil {
+			o.LogRho += v.allowance(c.svc, sig)
 			s.divisions = append(s.divisions, newDivision(wholeUnits(units), o))
 			continue
 		}
+		strata, place := look.divide(units, key)
 		if len(strata) > len(units) {
 			o.Calibration = c.svc.finer(sig, cal, strata, place, isVersion(w.baseline), h)
 		}

@@ -172,14 +172,23 @@ func (w *watch) seeWhole(t int32, unit int, i *instance, p *unship.Operation, la
 		w.shown = append(w.shown, shown{})
 	}
 	w.shown[unit].add(candidate, p, p.Duration)
-	if !candidate || unit >= len(w.limits) || !w.limits[unit].ok {
+	if !candidate {
 		return
 	}
-	c := afterCell{at: t, inst: i, starting: i.starting(t), lat: lat, n: uint32(p.Duration.Total())}
-	for k, limit := range w.limits[unit].limits {
-		c.y[k] = uint32(p.Duration.Above(limit + i.steady() + toleratedBuckets(w.policy.Tolerance.Duration)))
+	w.noteAfter(unit, w.measure(t, unit, i, p.Duration, lat))
+}
+
+// measure counts an instance's durations at the thresholds of before the release.
+func (w *watch) measure(t int32, unit int, i *instance, h unship.Histogram, lat uint8) afterCell {
+	c := afterCell{at: t, inst: i, starting: i.starting(t)}
+	if unit < len(w.limits) && w.limits[unit].ok && len(h) > 0 {
+		c.lat, c.n = lat, uint32(h.Total())
+		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)
+		for k, limit := range w.limits[unit].limits {
+			c.y[k] = uint32(h.Above(limit + i.steady() + tolerated))
+		}
 	}
-	w.noteAfter(unit, c)
+	return c
 }
 
 // noteAfter keeps what an instance of the candidate did in an operation.
@@ -239,14 +248,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 	if !candidate {
 		return
 	}
-	c := afterCell{at: t, inst: i, starting: i.starting(t)}
-	if unit < len(w.limits) && w.limits[unit].ok && len(h) > 0 {
-		c.lat, c.n = lat, uint32(h.Total())
-		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)
-		for k, limit := range w.limits[unit].limits {
-			c.y[k] = uint32(h.Above(limit + i.steady() + tolerated))
-		}
-	}
+	c := w.measure(t, unit, i, h, lat)
 	for _, x := range p.Callers {
 		if !w.svc.near(x.Release.Service, w) {
 			c.outN += uint32(x.Requests)

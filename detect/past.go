@@ -207,9 +207,9 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	if !ok {
 		return
 	}
-	starting, shared := p.w.svc.starting(p.w.release.Version, t), p.w.svc.amongReleases(p.w)
+	starting := p.w.svc.starting(p.w.release.Version, t)
 	for k, s := range p.streams {
-		if starting && s.signal.near != nowhere || shared && s.signal.unit == ofWhole {
+		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole {
 			s.pass()
 			continue
 		}

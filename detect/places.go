@@ -89,14 +89,6 @@ func (w *watch) elsewhere() string {
 	return ""
 }
 
-// vacated is [watch.vacated] for an attribute of places; nil for any other.
-func (l *looks) vacated(w *watch, key string, h history) (there, others []*instance) {
-	if !slices.Contains(l.places, key) {
-		return nil, nil
-	}
-	return w.vacated(key, h)
-}
-
 // What places are granted where nothing old is left in the release's: as much as they
 // differed before, as far as that is known, for instances that differ a little, and for
 // places that differ by no more than so much where there was little to see.
@@ -107,10 +99,24 @@ const (
 	placeSD         = .3 // … of places
 )
 
-// vacated tells of an attribute by which nothing of the baseline serves where the release
-// does, though it did before: the old instance of a zone was replaced. Which of two
-// cohorts of instances were there before, the release's places and others, nil if there
-// is nothing to learn from.
+// vacancy is an attribute by which nothing of the baseline serves where the release does,
+// though it did before: the old instance of a zone was replaced.
+type vacancy struct {
+	there, others []*instance // old ones, in the release's places and elsewhere
+	h             history
+	granted       map[*signal]float64 // worked out once a signal
+}
+
+// vacancies finds those of a look's places.
+func (l *looks) vacancies(w *watch, h history) {
+	for _, key := range l.places {
+		if there, others := w.vacated(key, h); there != nil {
+			l.vacant[key] = &vacancy{there, others, h, map[*signal]float64{}}
+		}
+	}
+}
+
+// vacated gives the old instances of such an attribute; nil if it is none.
 func (w *watch) vacated(key string, h history) (there, others []*instance) {
 	places := map[string]bool{} // of the release: whether something old served there
 	for _, i := range w.candidates() {
@@ -139,9 +145,12 @@ func (w *watch) vacated(key string, h history) (there, others []*instance) {
 	return there, others
 }
 
-// placeAllowance is the log odds that a place may be worse than others, by what its instances
+// allowance is the log odds that the place may be worse than others, by what its instances
 // did before.
-func (s *service) placeAllowance(sig *signal, there, others []*instance, h history) float64 {
+func (v *vacancy) allowance(s *service, sig *signal) float64 {
+	if x, ok := v.granted[sig]; ok {
+		return x
+	}
 	odds := func(of []*instance) (logOdds, variance float64) {
 		var bad, all float64
 		for _, i := range of {
@@ -150,7 +159,7 @@ func (s *service) placeAllowance(sig *signal, there, others []*instance, h histo
 					continue
 				}
 				for k := range i.units[u] {
-					if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
+					if c := &i.units[u][k]; c.at >= v.h.from && c.at < v.h.to {
 						x, n := sig.of(c)
 						bad, all = bad+float64(x), all+float64(n)
 					}
@@ -160,9 +169,10 @@ func (s *service) placeAllowance(sig *signal, there, others []*instance, h histo
 		bad, good := bad+.5, all-bad+.5
 		return math.Log(bad / good), placePhi*(1/bad+1/good) + placeInstanceSD*placeInstanceSD/float64(max(1, len(of)))
 	}
-	a, va := odds(there)
-	b, vb := odds(others)
-	return math.Max(0, a-b) + placeDeviations*math.Min(placeSD, math.Sqrt(va+vb))
+	a, va := odds(v.there)
+	b, vb := odds(v.others)
+	v.granted[sig] = math.Max(0, a-b) + placeDeviations*math.Min(placeSD, math.Sqrt(va+vb))
+	return v.granted[sig]
 }
 
 // placeOf gives the value of an attribute that tells instances apart, as an

@@ -210,6 +210,7 @@ type looks struct {
 	slices   []sliceTraffic
 	keys     []string // by which pooled streams are stratified, at least "", none …
 	places   []string // … and those of them that tell instances apart
+	vacant   map[string]*vacancy
 	requests float64
 	of       map[int]float64 // requests by operation
 }
@@ -217,7 +218,7 @@ type looks struct {
 // looks chooses the attributes by which operations are divided: those that most
 // requests carry, with more than one value.
 func (s *service) looks(of func(*instance) bool, h history, ops []share) looks {
-	l := looks{svc: s, slices: s.sliceHistory(of, h), of: map[int]float64{}}
+	l := looks{svc: s, slices: s.sliceHistory(of, h), of: map[int]float64{}, vacant: map[string]*vacancy{}}
 	for _, u := range ops {
 		l.requests += u.requests
 		l.of[u.unit] = u.requests
@@ -358,8 +359,8 @@ func (c *comparison) addSlices(w *watch, sig *signal, look *looks, h history, pr
 				continue
 			}
 			o := s.opt
-			if there, others := w.vacated(key, h); there != nil {
-				o.LogRho += c.svc.placeAllowance(sig, there, others, h)
+			if v := look.vacant[key]; v != nil {
+				o.LogRho += v.allowance(c.svc, sig)
 				s.divisions = append(s.divisions, newDivision(x.strata, o))
 				continue
 			}

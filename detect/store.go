@@ -264,12 +264,13 @@ func (s *service) unit(operation, callee string) int {
 		return s.unit(unship.OverflowOperation, "")
 	}
 	u := &unit{operation: operation, callee: callee}
+	if u.kind() != ofCalls {
+		u.lat = &latency{}
+	}
 	switch u.kind() {
 	case ofRequests:
-		u.lat = &latency{}
 		s.ops++
 	case ofWhole:
-		u.lat = &latency{}
 		s.wholes++
 	}
 	s.units = append(s.units, u)
