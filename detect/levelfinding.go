@@ -45,6 +45,8 @@ func (l *level) why(m *metric) string {
 		return "it is not known whether more or less of it is worse"
 	case l.trend && l.soon > trendSoon:
 		return "there is time: it is for people to look into"
+	case l.trend && l.settles:
+		return "what grows may still settle: it has not been seen for long enough to tell"
 	case !l.few && l.candidates < 2:
 		return "it rests on one instance, which may be ill by itself"
 	case !l.few && l.idle:

@@ -29,8 +29,10 @@ const (
 	sameMix         = .1  // of the requests, by operation and slice
 	trendFloors     = 4   // blocks after the first ones
 	trendSoon       = 6 * time.Hour
-	trendRoughness  = .002 // of the level, granted
-	leastSlope      = .05  // deviation of slopes a block, in units of noise, granted
+	trendRoughness  = .002             // of the level, granted
+	leastSlope      = .05              // deviation of slopes a block, in units of noise, granted
+	settling        = 10 * time.Minute // in which the growth of what starts falls by a factor e, where nothing is known
+	growsOn         = 3                // deviations by which growth must exceed one that ends
 )
 
 // levelTest compares levels and trends of metrics, block by block.
@@ -60,6 +62,7 @@ type level struct {
 	few, idle  bool // too few references; no requests were counted
 	candidates int
 	references int
+	settles    bool          // the growth may end before that
 	soon       time.Duration // until what it measures is full, or twice as large
 	full       bool          // soon is until a known limit
 }

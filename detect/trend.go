@@ -10,7 +10,9 @@ import (
 
 // trendEvidence is the log e-value of the trend so far: the mean slope of the
 // candidate's floors against those of all healthy instances of the estate, each
-// in units of its service's own noise.
+// in units of its service's own noise. Those are grown, and the candidate's may
+// only be filling their caches: a block in which the growth may be slowing down as
+// that does says nothing (e = 0), and while it may end before it hurts it does not act.
 func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 	n := c.floors(block)
 	if n < trendFloors {
@@ -21,6 +23,7 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 		return 0
 	}
 	var slopes, floors []float64
+	course, noise := make([]float64, n), unit
 	for _, i := range c.svc.instances {
 		if c.sides.side(i) != 1 {
 			continue
@@ -28,6 +31,10 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 		if y := i.floors(l.metric, block, n); y != nil {
 			s, _ := stat.TheilSen(y, nil)
 			slopes, floors = append(slopes, s), append(floors, y[len(y)-1])
+			noise = math.Max(noise, stat.Roughness(y))
+			for k := range y {
+				course[k] += y[k]
+			}
 		}
 	}
 	if len(slopes) == 0 {
@@ -37,15 +44,24 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 	l.few, l.idle = ref.instances < actReferences, false
 	l.shown = l.few || len(slopes) < 2
 	l.candidates, l.references = len(slopes), ref.instances
-	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 {
+	grown, ok := stat.GrowthOf(course)
+	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 || !ok {
 		return 0
 	}
 	perHour := float64(time.Hour) / float64(levelBlock)
 	l.candidate, l.baseline = mean(slopes)*perHour, ref.mean*unit*perHour
-	l.soon, l.full = c.exhaustion(m, mean(floors), mean(slopes))
-	l.shown = l.shown || l.soon > trendSoon
 	se := math.Max(ref.deviation, leastSlope) * math.Sqrt(1/float64(len(slopes))+1/float64(ref.instances))
 	l.se, l.nu = se*unit*perHour, math.Min(tailDF, float64(ref.instances-1))
+
+	limit, known := c.limit(m, mean(floors))
+	l.soon, l.full = time.Duration(math.Min((limit-mean(floors))/mean(slopes)*float64(levelBlock), float64(1000*time.Hour))), known
+	k := float64(len(slopes))
+	beyond := func(excess, deviation float64) bool { return excess > growsOn*deviation*noise*math.Sqrt(k) }
+	l.settles = !beyond(grown.Filling(limit * k))
+	l.shown = l.shown || l.soon > trendSoon || l.settles
+	if !beyond(grown.Slowing(float64(settling) / float64(levelBlock))) {
+		return math.Inf(-1)
+	}
 	return stat.StudentShift((mean(slopes)/unit-ref.mean)/se, l.nu)
 }
 
@@ -127,22 +143,20 @@ func (d *Detector) slopes(by *service, m *metric, block int32, n int) estateSpre
 	return x
 }
 
-// exhaustion gives the time until a known limit of the same service is reached
-// at the present slope, else until the level has doubled.
-func (c *comparison) exhaustion(m *metric, level, slope float64) (d time.Duration, full bool) {
-	room := level
+// limit is the known limit of the same service beyond a level, else twice the level.
+func (c *comparison) limit(m *metric, level float64) (limit float64, known bool) {
+	limit = 2 * level
 	for k, x := range c.svc.metrics {
 		if !x.limitOf(m) {
 			continue
 		}
 		for _, i := range c.svc.instances {
 			if c.sides.side(i) == 1 && k < len(i.metrics) && i.metrics[k].seen && i.metrics[k].last > level {
-				room, full = i.metrics[k].last-level, true
+				limit, known = i.metrics[k].last, true
 			}
 		}
 	}
-	blocks := room / slope
-	return time.Duration(math.Min(blocks*float64(levelBlock), float64(1000*time.Hour))), full
+	return limit, known
 }
 
 // limitOf says that a metric is the limit of another: it has the same unit and

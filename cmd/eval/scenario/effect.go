@@ -28,6 +28,7 @@ type effect struct {
 	repeat    int     // so many calls where one was made
 	work      float64 // multiplies the processor time of a request; 0 means 1
 	leak      float64 // bytes a second that are never freed
+	cache     float64 // bytes that a pod fills after its start, more and more slowly
 	caught    float64 // of requests that meet an exception and answer all the same
 	chatter   string  // a line written for each request
 }

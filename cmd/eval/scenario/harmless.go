@@ -157,6 +157,13 @@ func newLogLines(b *builder) {
 	b.add(effect{from: r.at, where: onRelease(r), chatter: "cache refreshed for order"})
 }
 
+// cacheFills makes the canary's pods grow as all of their service did when they started.
+func cacheFills(b *builder) {
+	b.options.After = b.options.After * 5 / 2
+	r := b.canaryOf(b.busy(30), b.at(), 20)
+	b.add(effect{cache: 3e8, where: func(v visit) bool { return v.pod.service == r.service }})
+}
+
 // tenantMix sends a canary mostly the requests of a tenant that fails often everywhere.
 func tenantMix(b *builder) {
 	s := b.busy(20)

@@ -39,6 +39,7 @@ func harmlessKinds() []Kind {
 		{"metrics-only-canary", "a harmless canary in an estate without spans", none, false, metricsOnlyCanary},
 		{"logs-only-canary", "a harmless canary in an estate with logs only", none, false, logsOnlyCanary},
 		{"new-log-lines", "a canary writes a harmless line that no version wrote before", none, false, newLogLines},
+		{"cache-fills", "a service's pods grow for a quarter of an hour after they start, the canary's as well", none, false, cacheFills},
 		{"tenant-mix", "a canary gets mostly the tenant that fails often everywhere", none, false, tenantMix},
 	}
 }

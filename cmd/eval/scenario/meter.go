@@ -77,18 +77,21 @@ func (m *meter) add(u usage) {
 	}
 }
 
-// inUse is the memory of a pod: what lives, what leaks, and garbage that grows
-// until it is collected, once in 70 s or so.
+// fills is in how many seconds what is missing in a cache falls by a factor e.
+const fills = 360
+
+// inUse is the memory of a pod: what lives, what leaks or is kept, and garbage that
+// grows until it is collected, once in 70 s or so.
 func (x *exporter) inUse(p *pod, at time.Duration) float64 {
 	age := max(0, at-p.born).Seconds()
 	_, tooth := math.Modf(p.meter.phase + age/70)
-	leaked := 0.0
+	kept := 0.0
 	for _, e := range x.effects {
-		if e.leak > 0 && e.from <= at && e.where(visit{pod: p, at: at}) {
-			leaked += e.leak * (at - max(e.from, p.born)).Seconds()
+		if e.from <= at && e.where(visit{pod: p, at: at}) {
+			kept += e.leak*(at-max(e.from, p.born)).Seconds() + e.cache*(1-math.Exp(-age/fills))
 		}
 	}
-	return p.meter.memory*(1-.3*math.Exp(-age/60)) + leaked + 6e7*tooth
+	return p.meter.memory*(1-.3*math.Exp(-age/60)) + kept + 6e7*tooth
 }
 
 // measure sends a pod's metrics when it is time.
