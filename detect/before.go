@@ -325,6 +325,7 @@ type past struct {
 	logA    []float64
 	logB    []float64
 	events  *eventShift
+	levels  *levelTest
 }
 
 // grounds are what a comparison with the past was made on, and stand.
@@ -349,6 +350,7 @@ type shiftStream struct {
 	strata   []stratum
 	flow     *flow // of throughput
 	points   *pointShift
+	level    *level    // instead of a shift: of a metric
 	crossing *crossing // instead of a shift: a comparison with other callers
 	heard    *hearing  // instead of a shift: what neighbours saw, before and after
 	event    int       // index of the event that it is about and 1; 0: none

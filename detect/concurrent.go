@@ -157,7 +157,7 @@ func (c *comparison) step(t int32) {
 		c.showing(t)
 	}
 	if c.levels != nil {
-		c.stepLevels(t)
+		c.levels.step(t)
 	}
 	for _, s := range c.streams {
 		for _, d := range s.divisions {
@@ -214,8 +214,7 @@ func (c *comparison) without(out map[*instance]bool, t int32, streams int) float
 	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience}
 	again.sides.without = out
 	if c.levels != nil {
-		x := *c.levels
-		x.streams, again.levels = nil, &x
+		again.levels = c.levels.without(out)
 	}
 	if c.events != nil {
 		again.events = &eventTest{window: c.events.window}
@@ -258,12 +257,11 @@ func (c *comparison) repeat(s *stream, kc, kb int) {
 		c.addMix(s.anewMix())
 		return
 	}
-	x := *s
 	if s.level != nil {
-		x.level = s.level.anew()
-		c.addLevelStream(&x)
+		c.addLevelStream(c.levels.again(s.level))
 		return
 	}
+	x := *s
 	x.divisions = nil
 	for _, d := range s.divisions {
 		o := d.opt

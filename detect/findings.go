@@ -86,7 +86,7 @@ func (w *watch) streams() []evidence {
 
 func (w *watch) concurrentEvidence(s *stream) evidence {
 	if s.level != nil {
-		return evidence{signal: s.signal, level: s.level, single: true, weight: s.weight, logE: s.logE(), onset: max(s.level.since, w.begin)}
+		return w.levelEvidence(s.level)
 	}
 	d := s.weakest()
 	if x := w.conc.counting(s); x != nil { // people are told of ratios, as wide as counts are uncertain
@@ -107,8 +107,15 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 	return e
 }
 
+func (w *watch) levelEvidence(l *level) evidence {
+	return evidence{signal: levelSignal, level: l, single: true, weight: l.weight, logE: l.logE, onset: max(l.since, w.begin)}
+}
+
 // pastEvidence is what a stream of the comparison with the past tells.
 func (w *watch) pastEvidence(s *shiftStream) evidence {
+	if s.level != nil {
+		return w.levelEvidence(s.level)
+	}
 	e := evidence{
 		signal: s.signal, units: s.units, lost: s.signal.near == unheard, slice: s.slice, strata: s.strata,
 		event: s.event, fresh: s.fresh, single: s.single, weight: s.weight, onset: w.past.from, sd: w.past.drift(s, 0, w.next-w.begin), flow: s.flow,

@@ -47,6 +47,8 @@ func (l *level) why(m *metric) string {
 		return "there is time: it is for people to look into"
 	case l.trend && l.settles:
 		return "what grows may still settle: it has not been seen for long enough to tell"
+	case l.past:
+		return "nothing old is left beside it that would grow in the same way"
 	case !l.few && l.candidates < 2:
 		return "it rests on one instance, which may be ill by itself"
 	case !l.few && l.idle:

@@ -35,14 +35,18 @@ const (
 	growsOn         = 3                // deviations by which growth must exceed one that ends
 )
 
-// levelTest compares levels and trends of metrics, block by block.
+// levelTest compares levels and trends of metrics, block by block. Where nothing old
+// is left beside the release it knows trends alone: those need none, and what time and
+// age do to levels is not known well enough to ask anybody.
 type levelTest struct {
-	det     *Detector
-	begin   int32 // block
-	blocks  float64
-	length  int32 // windows of a block
-	idle    bool  // no requests were counted in the present block: what instances had to do is unknown
-	streams []*stream
+	det    *Detector
+	svc    *service
+	sides  cohorts
+	begin  int32 // block
+	blocks float64
+	length int32 // windows of a block
+	idle   bool  // no requests were counted in the present block: what instances had to do is unknown
+	levels []*level
 }
 
 // level is the evidence of one metric. Blocks are not independent, so their
@@ -52,6 +56,7 @@ type levelTest struct {
 type level struct {
 	metric     int
 	trend      bool
+	weight     float64 // of the release's evidence
 	logE       float64
 	logWeight  float64 // of a block
 	candidate  float64
@@ -60,6 +65,7 @@ type level struct {
 	since      int32
 	shown      bool // it does not act: see why
 	few, idle  bool // too few references; no requests were counted
+	past       bool // nothing old is left beside it
 	candidates int
 	references int
 	settles    bool          // the growth may end before that
@@ -67,17 +73,20 @@ type level struct {
 	full       bool          // soon is until a known limit
 }
 
-// addLevels gives every metric that the baseline has a stream.
-func (c *comparison) addLevels(d *Detector, w *watch, h history) {
+// newLevelTest gives the metrics that the baseline has trends, if they may fill up, and
+// levels, if it serves beside the release.
+func (d *Detector) newLevelTest(w *watch, h history) *levelTest {
 	n := d.blockWindows()
-	x := &levelTest{det: d, begin: w.begin / n, length: n, blocks: math.Max(1, float64((w.until-w.begin)/n))}
-	c.levels = x
+	x := &levelTest{
+		det: d, svc: w.svc, sides: cohorts{candidate: w.release.Version, baseline: w.baseline},
+		begin: w.begin / n, length: n, blocks: math.Max(1, float64((w.until-w.begin)/n)),
+	}
 	var level, trend []int
-	for k, m := range c.svc.metrics {
-		if m.last < h.from || !c.svc.has(k, w.baseline) {
+	for k, m := range w.svc.metrics {
+		if m.last < h.from || !w.svc.has(k, w.baseline) {
 			continue
 		}
-		if !m.limit && m.class == pointNone && (m.worse != 0 || m.kind != unship.MetricCount) {
+		if w.past == nil && !m.limit && m.class == pointNone && (m.worse != 0 || m.kind != unship.MetricCount) {
 			level = append(level, k)
 		}
 		if m.grows {
@@ -85,18 +94,19 @@ func (c *comparison) addLevels(d *Detector, w *watch, h history) {
 		}
 	}
 	order := func(a, b int) int {
-		p, q := c.svc.metrics[a], c.svc.metrics[b]
+		p, q := w.svc.metrics[a], w.svc.metrics[b]
 		return cmp.Or(-cmp.Compare(p.worse*p.worse, q.worse*q.worse), cmp.Compare(p.name, q.name), cmp.Compare(p.attributes, q.attributes))
 	}
 	slices.SortFunc(level, order)
 	slices.SortFunc(trend, order)
 	level, trend = level[:min(len(level), maxLevels)], trend[:min(len(trend), maxLevels)]
 	for _, k := range level {
-		c.addLevel(k, false, weightLevels/float64(len(level)))
+		x.levels = append(x.levels, x.newLevel(k, false, weightLevels/float64(len(level))))
 	}
 	for _, k := range trend {
-		c.addLevel(k, true, weightTrends/float64(len(trend)))
+		x.levels = append(x.levels, x.newLevel(k, true, weightTrends/float64(len(trend))))
 	}
+	return x
 }
 
 // has says that a version's instances have a metric.
@@ -108,27 +118,49 @@ func (s *service) has(metric int, version string) bool {
 
 var levelSignal = &signal{kind: unship.SignalMetric, what: "has"}
 
-func (c *comparison) addLevel(metric int, trend bool, weight float64) {
-	l := level{metric: metric, trend: trend, logWeight: -math.Log(c.levels.blocks)}
-	c.addLevelStream(&stream{signal: levelSignal, weight: weight, single: true, from: c.start, level: l.anew()})
+func (x *levelTest) newLevel(metric int, trend bool, weight float64) *level {
+	return &level{metric: metric, trend: trend, weight: weight, logWeight: -math.Log(x.blocks), logE: math.Inf(-1)}
 }
 
-// anew is a level of which nothing is known.
-func (l *level) anew() *level {
-	return &level{metric: l.metric, trend: l.trend, logWeight: l.logWeight, logE: math.Inf(-1)}
+// without is the test as if some instances had not been there, and nothing seen yet.
+func (x *levelTest) without(out map[*instance]bool) *levelTest {
+	y := *x
+	y.sides.without, y.levels = out, nil
+	return &y
 }
 
-func (c *comparison) addLevelStream(s *stream) {
-	c.streams = append(c.streams, s)
-	c.levels.streams = append(c.levels.streams, s)
+// again gives the test another's level, of which nothing is known yet.
+func (x *levelTest) again(l *level) *level {
+	x.levels = append(x.levels, x.newLevel(l.metric, l.trend, l.weight))
+	return x.levels[len(x.levels)-1]
+}
+
+// addTrends gives the release's metrics their trends.
+func (p *past) addTrends(d *Detector, h history) {
+	p.levels = d.newLevelTest(p.w, h)
+	for _, l := range p.levels.levels {
+		l.past = true
+		p.streams = append(p.streams, &shiftStream{signal: levelSignal, level: l, single: true, weight: l.weight})
+	}
+}
+
+// addLevels compares the levels of both versions' metrics.
+func (c *comparison) addLevels(d *Detector, w *watch, h history) {
+	c.levels = d.newLevelTest(w, h)
+	for _, l := range c.levels.levels {
+		c.addLevelStream(l)
+	}
+}
+
+func (c *comparison) addLevelStream(l *level) {
+	c.streams = append(c.streams, &stream{signal: levelSignal, weight: l.weight, single: true, from: c.start, level: l})
 }
 
 // blockWindows is the length of a block.
 func (d *Detector) blockWindows() int32 { return max(1, int32(levelBlock/d.opt.Window)) }
 
-// stepLevels takes in the block that window t ends, if it ends one.
-func (c *comparison) stepLevels(t int32) {
-	x := c.levels
+// step takes in the block that window t ends, if it ends one.
+func (x *levelTest) step(t int32) {
 	if (t+1)%x.length != 0 {
 		return
 	}
@@ -136,22 +168,22 @@ func (c *comparison) stepLevels(t int32) {
 	if block <= x.begin || float64(block-x.begin) > x.blocks {
 		return
 	}
-	load, mix := c.alike(block)
-	for _, s := range x.streams {
-		m := c.svc.metrics[s.level.metric]
+	load, mix := x.alike(block)
+	for _, l := range x.levels {
+		m := x.svc.metrics[l.metric]
 		var logE float64
 		switch {
-		case s.level.trend:
-			logE = c.trendEvidence(s.level, m, block)
-		case m.perRequest(c.svc) && mix || !m.perRequest(c.svc) && load:
-			logE = c.levelEvidence(s.level, m, block)
+		case l.trend:
+			logE = x.trendEvidence(l, m, block)
+		case m.perRequest(x.svc) && mix || !m.perRequest(x.svc) && load:
+			logE = x.levelEvidence(l, m, block)
 		default:
 			continue // incomparable: nothing is said
 		}
-		if logE > math.Log(enoughAlone) && s.level.since == 0 {
-			s.level.since = block * x.length
+		if logE > math.Log(enoughAlone) && l.since == 0 {
+			l.since = block * x.length
 		}
-		s.level.logE = stat.LogAdd(s.level.logE, s.level.logWeight+logE)
+		l.logE = stat.LogAdd(l.logE, l.logWeight+logE)
 	}
 }
 
@@ -160,17 +192,17 @@ func (c *comparison) stepLevels(t int32) {
 // and in the estate, whichever is more. All of the candidate's instances must
 // be beyond all of the baseline's: whatever the distribution, one odd instance
 // on either side proves nothing.
-func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
+func (x *levelTest) levelEvidence(l *level, m *metric, block int32) float64 {
 	var u, v []float64
-	for _, i := range c.svc.instances {
-		side := c.sides.side(i)
-		if side == 0 || !c.levels.ripe(i, block) {
+	for _, i := range x.svc.instances {
+		side := x.sides.side(i)
+		if side == 0 || !x.ripe(i, block) {
 			continue
 		}
-		if x, ok := i.value(c.svc, l.metric, block, c.levels.length); ok && side == 1 {
-			u = append(u, x)
+		if y, ok := i.value(x.svc, l.metric, block, x.length); ok && side == 1 {
+			u = append(u, y)
 		} else if ok {
-			v = append(v, x)
+			v = append(v, y)
 		}
 	}
 	if len(u) == 0 || len(v) < leastReferences {
@@ -180,13 +212,13 @@ func (c *comparison) levelEvidence(l *level, m *metric, block int32) float64 {
 	if m.scale == scaleLog && (slices.Min(u) <= 0 || slices.Min(v) <= 0) {
 		return 0 // counters that mostly stand still are events
 	}
-	for _, x := range [2][]float64{u, v} {
-		for k := range x {
-			x[k] = m.onScale(x[k])
+	for _, y := range [2][]float64{u, v} {
+		for k := range y {
+			y[k] = m.onScale(y[k])
 		}
 	}
-	estate, references := c.levels.det.spreadOf(c.svc, m, block)
-	l.few, l.idle = references < actReferences, c.levels.idle
+	estate, references := x.det.spreadOf(x.svc, m, block)
+	l.few, l.idle = references < actReferences, x.idle
 	l.shown = l.few || l.idle || len(u) < 2
 	tolerated, least := m.tolerances()
 	s := math.Max(math.Max(deviation(v), estate), least)
@@ -273,12 +305,12 @@ func (m *metric) tolerances() (tolerated, spread float64) {
 
 // alike says whether an instance of either cohort had about as much to do in a
 // block, and whether they were asked for about the same things.
-func (c *comparison) alike(block int32) (load, mix bool) {
-	from, to := block*c.levels.length, (block+1)*c.levels.length
+func (x *levelTest) alike(block int32) (load, mix bool) {
+	from, to := block*x.length, (block+1)*x.length
 	var n, k [2]float64
-	sums := [2][]float64{make([]float64, len(c.svc.units)+len(c.svc.slices)), make([]float64, len(c.svc.units)+len(c.svc.slices))}
-	for _, i := range c.svc.instances {
-		side := c.sides.side(i)
+	sums := [2][]float64{make([]float64, len(x.svc.units)+len(x.svc.slices)), make([]float64, len(x.svc.units)+len(x.svc.slices))}
+	for _, i := range x.svc.instances {
+		side := x.sides.side(i)
 		requests, windows := i.heardIn(from, to)
 		if side == 0 || windows == 0 {
 			continue
@@ -286,18 +318,18 @@ func (c *comparison) alike(block int32) (load, mix bool) {
 		n[side-1] += float64(requests)
 		k[side-1]++
 		for u := range i.units {
-			if c.svc.units[u].callee == "" {
+			if x.svc.units[u].callee == "" {
 				sums[side-1][u] += i.units[u].requests(from, to)
 			}
 		}
 		for u := range i.slices {
-			sums[side-1][len(c.svc.units)+u] += i.slices[u].requests(from, to)
+			sums[side-1][len(x.svc.units)+u] += i.slices[u].requests(from, to)
 		}
 	}
-	c.levels.idle = n[0]+n[1] == 0
-	load = k[0] > 0 && k[1] > 0 && (c.levels.idle || math.Abs(math.Log((n[0]+1)/k[0])-math.Log((n[1]+1)/k[1])) <= sameLoad)
+	x.idle = n[0]+n[1] == 0
+	load = k[0] > 0 && k[1] > 0 && (x.idle || math.Abs(math.Log((n[0]+1)/k[0])-math.Log((n[1]+1)/k[1])) <= sameLoad)
 	if n[0] == 0 || n[1] == 0 {
-		return load, c.svc.ops == 0
+		return load, x.svc.ops == 0
 	}
 	differ := 0.0
 	noise := 2 * math.Sqrt(1/n[0]+1/n[1])

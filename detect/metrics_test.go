@@ -232,3 +232,49 @@ func TestTheFloorIgnoresTheSawtooth(t *testing.T) {
 		t.Errorf("floor %v; want the mean of the lowest three, 101", got)
 	}
 }
+
+// Where everything was replaced, a leak is asked about.
+func TestALeakAfterAReplacement(t *testing.T) {
+	t.Parallel()
+	s := longSimulation(760)
+	s.replace("cart", simStart, 1)
+	s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) {
+		leak := 0.
+		if v.name == "cart" && i.version == "1.1.0" {
+			leak = 20e6 / 12
+		}
+		s.usage(i, t, w, 1, leak)
+	}
+	r := s.run(t)["cart"]
+	if r.regressed < 0 {
+		t.Fatalf("not found; last: %s, log E %.1f, %+v", r.last.Why, r.last.LogE, r.last.Findings)
+	}
+	f := r.first.Findings[0]
+	if f.Name != "process.memory.usage" || f.Unit != "By/h" || !f.Ambiguous || len(f.Warnings) == 0 {
+		t.Errorf("after %d windows: %+v; want it asked about", r.regressed, f)
+	}
+	if f = r.last.Findings[0]; !f.Ambiguous {
+		t.Errorf("at the end: %+v; want it asked about, with nothing old beside it", f)
+	}
+}
+
+func TestHarmlessMetricsAfterAReplacement(t *testing.T) {
+	for _, c := range harmlessMetrics {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(2) {
+				s := longSimulation(seed + 770)
+				for _, v := range s.services {
+					for k := range v.ops {
+						v.ops[k].errors, v.ops[k].reject = 0, 0
+					}
+				}
+				s.replace("cart", simStart, 1)
+				s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) { c.show(s, v, i, t, w) }
+				if r := s.run(t)["cart"]; r.regressed >= 0 || r.last.Asks {
+					t.Errorf("seed %d: blamed after %d windows: %s, log E %.1f", seed, r.regressed, r.first.Why, r.first.LogE)
+				}
+			}
+		})
+	}
+}

@@ -43,6 +43,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 			p.addSignal(sig, ops, &look, own)
 		}
 	}
+	p.addTrends(d, h)
 	p.addPoints(d, h)
 	p.addEvents(h)
 	p.rest()
@@ -207,6 +208,9 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 	if !ok {
 		return
 	}
+	if p.levels != nil {
+		p.levels.step(t)
+	}
 	starting := p.w.svc.starting(p.w.release.Version, t)
 	for k, s := range p.streams {
 		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole {
@@ -214,6 +218,9 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			continue
 		}
 		switch {
+		case s.level != nil:
+			p.logA[k] = s.level.logE
+			continue
 		case s.crossing != nil:
 			s.crossing.step(p.w.known, t)
 			p.logA[k] = s.crossing.proc.LogE()
@@ -299,7 +306,7 @@ func (p *past) weighOutside() {
 	for k, s := range p.streams {
 		p.logB[k] = 0
 		switch {
-		case s.shift == nil: // what neighbours tell is weighed against shifts from outside already
+		case s.shift == nil: // what trends and neighbours tell is weighed against shifts from outside already
 			p.logB[k] = math.Inf(-1)
 		case sum > negligible:
 			p.logB[k] = p.outsideOf(s.shift, p.rivalsOf(s.signal))
@@ -366,9 +373,14 @@ func lowerBound(v []afterCell, t int32) int {
 // without gives the evidence as if some instances had not been there.
 func (p *past) without(out map[*instance]bool, t int32) float64 {
 	again := &past{grounds: p.grounds, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
+	if p.levels != nil {
+		again.levels = p.levels.without(out)
+	}
 	for _, s := range p.streams {
 		x := *s
-		if s.crossing != nil {
+		if s.level != nil {
+			x.level = again.levels.again(s.level)
+		} else if s.crossing != nil {
 			c := *s.crossing
 			c.restart()
 			x.crossing = &c

@@ -13,19 +13,19 @@ import (
 // in units of its service's own noise. Those are grown, and the candidate's may
 // only be filling their caches: a block in which the growth may be slowing down as
 // that does says nothing (e = 0), and while it may end before it hurts it does not act.
-func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
-	n := c.floors(block)
+func (x *levelTest) trendEvidence(l *level, m *metric, block int32) float64 {
+	n := x.floors(block)
 	if n < trendFloors {
 		return 0
 	}
-	unit := c.svc.roughness(l.metric, c.sides.candidate, block, n)
+	unit := x.svc.roughness(l.metric, x.sides.candidate, block, n)
 	if unit == 0 {
 		return 0
 	}
 	var slopes, floors []float64
 	course, noise := make([]float64, n), unit
-	for _, i := range c.svc.instances {
-		if c.sides.side(i) != 1 {
+	for _, i := range x.svc.instances {
+		if x.sides.side(i) != 1 {
 			continue
 		}
 		if y := i.floors(l.metric, block, n); y != nil {
@@ -40,9 +40,9 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 	if len(slopes) == 0 {
 		return 0
 	}
-	ref := c.levels.det.slopes(c.svc, m, block, n)
+	ref := x.det.slopes(x.svc, m, block, n)
 	l.few, l.idle = ref.instances < actReferences, false
-	l.shown = l.few || len(slopes) < 2
+	l.shown = l.few || len(slopes) < 2 || l.past
 	l.candidates, l.references = len(slopes), ref.instances
 	grown, ok := stat.GrowthOf(course)
 	if ref.instances <= leastReferences || slices.Min(slopes) <= 0 || !ok {
@@ -53,7 +53,7 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 	se := math.Max(ref.deviation, leastSlope) * math.Sqrt(1/float64(len(slopes))+1/float64(ref.instances))
 	l.se, l.nu = se*unit*perHour, math.Min(tailDF, float64(ref.instances-1))
 
-	limit, known := c.limit(m, mean(floors))
+	limit, known := x.limit(m, mean(floors))
 	l.soon, l.full = time.Duration(math.Min((limit-mean(floors))/mean(slopes)*float64(levelBlock), float64(1000*time.Hour))), known
 	k := float64(len(slopes))
 	beyond := func(excess, deviation float64) bool { return excess > growsOn*deviation*noise*math.Sqrt(k) }
@@ -67,8 +67,8 @@ func (c *comparison) trendEvidence(l *level, m *metric, block int32) float64 {
 
 // floors is how many blocks a trend up to a block is made of: those since the
 // release began, less the first ones, in which programs grow by nature.
-func (c *comparison) floors(block int32) int {
-	return int(block-c.levels.begin) - int(levelAge/levelBlock)
+func (x *levelTest) floors(block int32) int {
+	return int(block-x.begin) - int(levelAge/levelBlock)
 }
 
 // floors gives an instance's floors in the n blocks up to one, nil if any is missing.
@@ -144,14 +144,14 @@ func (d *Detector) slopes(by *service, m *metric, block int32, n int) estateSpre
 }
 
 // limit is the known limit of the same service beyond a level, else twice the level.
-func (c *comparison) limit(m *metric, level float64) (limit float64, known bool) {
+func (x *levelTest) limit(m *metric, level float64) (limit float64, known bool) {
 	limit = 2 * level
-	for k, x := range c.svc.metrics {
-		if !x.limitOf(m) {
+	for k, y := range x.svc.metrics {
+		if !y.limitOf(m) {
 			continue
 		}
-		for _, i := range c.svc.instances {
-			if c.sides.side(i) == 1 && k < len(i.metrics) && i.metrics[k].seen && i.metrics[k].last > level {
+		for _, i := range x.svc.instances {
+			if x.sides.side(i) == 1 && k < len(i.metrics) && i.metrics[k].seen && i.metrics[k].last > level {
 				limit, known = i.metrics[k].last, true
 			}
 		}

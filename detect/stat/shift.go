@@ -418,6 +418,7 @@ func newSum() logSum { return logSum{top: math.Inf(-1)} }
 
 func (l *logSum) add(v float64) {
 	switch {
+	case math.IsInf(v, -1): // adds nothing, to nothing as well
 	case v <= l.top:
 		l.sum += math.Exp(v - l.top)
 	case !math.IsNaN(v):
