@@ -90,6 +90,30 @@ func TestANewExceptionAfterEverythingWasReplaced(t *testing.T) {
 	}
 }
 
+// What began a minute after everything was replaced, when instances had just grown, did
+// not begin with the release, although nothing but logs tells of it.
+func TestAnOutageAMinuteAfterAReplacementWhereOnlyLogsTell(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		for _, after := range []int{10, 12, 14} {
+			s := newSimulation(seed + 635)
+			for _, v := range s.services {
+				v.ops = nil
+			}
+			s.replace("cart", simStart, 0)
+			s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) {
+				s.sometimes(w, .5, 9, "works")
+				if v.name == "cart" && t >= simStart+after {
+					s.sometimes(w, .7, 17, "tax office: 503")
+				}
+			}
+			if r := s.run(t)["cart"]; r.regressed >= 0 {
+				t.Errorf("seed %d, an outage after %d windows: blamed after %d: %s, log E %.1f", seed, after, r.regressed, r.first.Why, r.first.LogE)
+			}
+		}
+	}
+}
+
 // harmlessEvents are logs that must not have a release blamed.
 var harmlessEvents = []struct {
 	name string

@@ -55,9 +55,16 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, beforePhi)
 	s.rates = []float64{rate}
 	s.shift = stat.NewShift(s.opt)
+	// As long as the event has not come, half-grown instances count: what begins when
+	// they are grown did not begin with the release.
+	candidate := func(t int32) func(i *instance) bool {
+		return func(i *instance) bool {
+			return i.version == p.w.release.Version && 2*i.age(t) >= int32(adolescence/p.w.window)
+		}
+	}
 	for t := p.from; fresh && t < svc.events[event].first; t++ {
 		if c, ok := p.w.contextAt(t); ok && !p.w.skipped[t] {
-			x, n := p.shown(what, t, nil)
+			x, n := svc.shown(what, t, candidate(t))
 			s.shift.Add(x, n*rate, p.drift(s, c.load, t-p.w.begin))
 			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+n*rate
 		}
