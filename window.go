@@ -65,12 +65,13 @@ type Slice struct {
 type Call struct {
 	Callee   string `json:"callee"`   // service, database, queue: peer.service, db.system.name and address, …
 	Requests uint64 `json:"requests"` // requests that called it at all
-	Twice    uint64 `json:"twice"`    // requests that called it twice or more
+	Twice    uint64 `json:"twice"`    // requests that it served twice or more: what is repeated after a failure does not count
 	FourPlus uint64 `json:"four"`     // requests that called it four times or more
 	Total    uint64 `json:"total"`    // calls
 	Failed   uint64 `json:"failed"`   // calls that failed
-	// Unanswered counts calls for which no span of the callee was seen. It means
-	// something only of callees that are watched themselves and sampled alike.
+	// Unanswered counts calls that did not end well and for which no span of the callee
+	// was seen. It means something only of callees that are watched themselves and
+	// sampled alike.
 	Unanswered uint64         `json:"unanswered,omitempty"`
 	Answered   []CalleeAnswer `json:"answered,omitempty"` // by the release that answered, sorted; only where it is known
 }

@@ -157,7 +157,11 @@ func (s *shiftStream) tally() tally {
 	if s.flow != nil {
 		return s.flow.tally(s)
 	}
-	return tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
+	t := tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
+	if s.signal.near == unheard { // what would have been tolerated was not seen
+		t.xb = math.Max(0, t.xb-lostTolerated*t.nb)
+	}
+	return t
 }
 
 // rates gives the baseline's rate, for the candidate's mix of operations, and the candidate's.

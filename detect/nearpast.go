@@ -233,7 +233,7 @@ func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64
 func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]bool) (x, n float64) {
 	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
-		return c.beyond(), float64(c.calls)
+		return float64(c.lost), float64(c.calls)
 	}
 	if s.flow != nil {
 		return p.flowAt(s.flow, t, out)

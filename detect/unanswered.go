@@ -86,20 +86,16 @@ func (s *service) loadAsked(t int32, before float64) float64 {
 	return math.Max(0, math.Abs(math.Log((is+1)/(before+1)))-loadDeadZone)
 }
 
-// lostBefore gives lost calls beyond what is tolerated, and all calls, by window.
+// lostBefore gives lost calls, and those that would have been tolerated, and all calls,
+// by window.
 func (s *service) lostBefore(h history) (x, n []float64) {
 	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
 	for _, c := range s.asked {
 		if c.at >= h.from && c.at < h.to {
-			x[c.at-h.from], n[c.at-h.from] = c.beyond(), float64(c.calls)
+			x[c.at-h.from], n[c.at-h.from] = float64(c.lost)+float64(lostTolerated*float64(c.calls)), float64(c.calls)
 		}
 	}
 	return x, n
-}
-
-// beyond is how many calls were lost that should not have been.
-func (c askedCell) beyond() float64 {
-	return math.Max(0, float64(c.lost)-float64(lostTolerated*float64(c.calls)))
 }
 
 // loss is the evidence that calls meant for the release go unanswered.
@@ -164,7 +160,7 @@ func newLoss(s *service, h history) *loss {
 // table takes in one window: how many calls were lost of how many, and how
 // many requests both versions served. It gives the calls meant for each.
 func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
-	l.rise.Add(c.beyond(), float64(c.calls), usualDrift(countFailedHere))
+	l.rise.Add(float64(c.lost), float64(c.calls), usualDrift(countFailedHere))
 	served := float64(candidate + baseline)
 	if float64(c.lost) <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
 		if served > 0 {

@@ -89,5 +89,6 @@ func (c *cell) add(o *cell) {
 	c.requests += o.requests
 	c.here += o.here
 	c.rejected += o.rejected
+	c.refused += o.refused
 	c.self.merge(&o.self)
 }

@@ -116,7 +116,7 @@ func (f *finisher) callersOf(cells []cell) []unship.Caller {
 		}
 		f.known[k].Requests += c.requests
 		f.known[k].FailedHere += c.here
-		f.known[k].Rejected += c.rejected
+		f.known[k].Rejected += c.refused
 	}
 	return f.callers.take(append(f.callers.room(len(f.known)), f.known...))
 }

@@ -38,8 +38,8 @@ func TestJoin(t *testing.T) {
 		Duration: unship.Histogram{{Index: unship.BucketOf(100 * ms), Count: 1}},
 		Self:     unship.Histogram{{Index: unship.BucketOf(30 * ms), Count: 1}}, // less 10–60 and 80–100
 		Calls: []unship.Call{
-			{Callee: "cart", Requests: 1, Twice: 1, Total: 2, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("cart", "7"), Requests: 1}}},
-			{Callee: "postgresql orders", Requests: 1, Total: 1, Unanswered: 1},
+			{Callee: "cart", Requests: 1, Total: 2, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("cart", "7"), Requests: 1}}},
+			{Callee: "postgresql orders", Requests: 1, Total: 1},
 		},
 		Exemplars: unship.Exemplars{{TraceID: "00000000000000000000000000000001", SpanID: "0000000000000001", Duration: 100 * ms, Error: "error"}},
 	}
@@ -162,6 +162,55 @@ func TestCyclesEnd(t *testing.T) {
 	}
 	if ticks := take(t, spans...); len(ticks) != 1 {
 		t.Errorf("%d ticks, want 1", len(ticks))
+	}
+}
+
+// asks is one request of web that calls cart some times, which answers with these statuses,
+// a request that ends well itself. 0 is an answer that is not seen.
+func asks(trace uint64, clientFails bool, statuses ...int) []testSpan {
+	out := []testSpan{{service: "web", version: "2", pod: "w", trace: trace, id: 1, kind: ptrace.SpanKindServer, name: "op", to: 100 * ms}}
+	for k, status := range statuses {
+		from, id := time.Duration(10*k)*ms, uint64(2*k+2)
+		call := testSpan{service: "web", version: "2", pod: "w", trace: trace, id: id, parent: 1, kind: ptrace.SpanKindClient, from: from, to: from + 5*ms, attrs: map[string]any{"peer.service": "cart"}}
+		if status != 0 {
+			call.attrs["http.response.status_code"] = status
+			out = append(out, testSpan{service: "cart", version: "7", pod: "c", trace: trace, id: id + 1, parent: id, kind: ptrace.SpanKindServer, name: "get", from: from, to: from + 4*ms, attrs: map[string]any{"http.response.status_code": status}})
+		}
+		call.failed = status >= 400 || status == 0 && clientFails
+		out = append(out, call)
+	}
+	return out
+}
+
+// Who renews a token or tries again asks once, and a call that ended well was answered.
+func TestCallsThatAreRepeated(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spans []testSpan
+		want  unship.Call
+		// of cart's requests from web
+		rejected uint64
+	}{
+		{"refused and repeated", asks(1, false, 401, 200), unship.Call{Requests: 1, Total: 2, Failed: 1}, 0},
+		{"refused", asks(1, false, 401), unship.Call{Requests: 1, Total: 1, Failed: 1}, 1},
+		{"refused after it was served", asks(1, false, 200, 401), unship.Call{Requests: 1, Total: 2, Failed: 1}, 1},
+		{"served twice", asks(1, false, 200, 200), unship.Call{Requests: 1, Twice: 1, Total: 2}, 0},
+		{"the answer's span was lost", asks(1, false, 0), unship.Call{Requests: 1, Total: 1}, 0},
+		{"no answer", asks(1, true, 0), unship.Call{Requests: 1, Total: 1, Failed: 1, Unanswered: 1}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ticks := take(t, c.spans...)
+			got := operation(t, ticks, "web", "op").Calls[0]
+			got.Callee, got.Answered = "", nil
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if len(c.spans) > 2 {
+				if from := operation(t, ticks, "cart", "get").Callers; len(from) != 1 || from[0].Rejected != c.rejected {
+					t.Errorf("callers %+v; want %d refused", from, c.rejected)
+				}
+			}
+		})
 	}
 }
 

@@ -42,6 +42,7 @@ type cellKey struct {
 type cell struct {
 	cellKey
 	requests, here, rejected uint64
+	refused                  uint64 // rejected, and not repeated by the caller with success
 	hereIn                   uint32
 	self                     durations
 }
@@ -161,11 +162,31 @@ func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
 	c.self.add(self)
 	if r.result == rejected {
 		c.rejected++
+		if !j.repeated(p) {
+			c.refused++
+		}
 	}
 	if here && c.hereIn != j.serial {
 		c.hereIn = j.serial
 		c.here++
 	}
+}
+
+// repeated says that a request's caller asked again after this answer, within the same
+// request of its own, and was served: a token was renewed, a version looked up anew.
+func (j *joiner) repeated(p position) bool {
+	call := j.find(j.at(p).parent, noResource)
+	if call == none || !j.at(call).kind.isCall() || j.above[call].owner == none {
+		return false
+	}
+	first := j.at(call)
+	for o := range j.group {
+		r := j.at(position(o))
+		if r.kind.isCall() && r.result == succeeded && r.name == first.name && r.start >= first.end && j.above[o].owner == j.above[call].owner {
+			return true
+		}
+	}
+	return false
 }
 
 // busy is how long a request waited for what it called: the union of its
@@ -198,6 +219,7 @@ func (j *joiner) busy(r *record, children []child) (total int64) {
 type madeCall struct {
 	name       uint32
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
+	succeeded  bool
 	failed     bool
 	unanswered bool
 }
@@ -231,9 +253,10 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 
 // madeCall reads a call. A server span directly below the request is its own answer.
 // What is sent as a message is answered at some time, or never: it is not waited for.
+// A call that ended well was answered, whether or not the answer's span was seen.
 func (j *joiner) madeCall(c child) madeCall {
 	r := j.at(c.span)
-	m := madeCall{failed: r.result == failed}
+	m := madeCall{failed: r.result == failed, succeeded: r.result == succeeded}
 	if c.direct {
 		m.name = j.sums.names.numberOf(j.resources[r.resource].release.Name)
 		m.answeredBy = r.resource + 1
@@ -241,7 +264,7 @@ func (j *joiner) madeCall(c child) madeCall {
 	}
 	m.name = j.nameNumber(r.name)
 	m.answeredBy = r.answeredBy()
-	m.unanswered = m.answeredBy == 0 && r.kind == kindClient
+	m.unanswered = m.answeredBy == 0 && r.kind == kindClient && r.result != succeeded
 	return m
 }
 
@@ -251,14 +274,11 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 	c := s.callsOf(list[0].name)
 	c.counts.Requests++
 	c.counts.Total += uint64(len(list))
-	if len(list) >= 2 {
-		c.counts.Twice++
-	}
-	if len(list) >= 4 {
-		c.counts.FourPlus++
-	}
-	last := uint32(0)
+	last, served := uint32(0), 0
 	for _, call := range list {
+		if call.succeeded {
+			served++
+		}
 		if call.failed {
 			c.counts.Failed++
 		}
@@ -269,6 +289,12 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 			last = call.answeredBy
 			c.answer(call.answeredBy-1, unusable, serial)
 		}
+	}
+	if served >= 2 { // what is repeated after a failure is not asked twice
+		c.counts.Twice++
+	}
+	if len(list) >= 4 {
+		c.counts.FourPlus++
 	}
 }
 
