@@ -25,7 +25,7 @@ demo-haproxy: build ## the same behind a real HAProxy (installs it with apt, as 
 test: test-unit test-e2e test-browser ## all tests; installs the real servers that it needs
 
 test-unit: ## packages, without real servers
-	$(GO) test $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest)
+	$(GO) test -timeout 30m $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest)
 
 test-e2e: build ## the whole program: Collector, kill -9, restart, both demos
 	$(GO) test -count=1 -timeout 20m ./cmd/e2e/...
@@ -35,7 +35,7 @@ test-browser: ## the page in a real Chromium (installs it with apt, as root)
 
 # detect has no goroutines (arch_test.go), so there is nothing in it to race, and its simulations are long.
 race: ## unit tests under the race detector
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval -e /cmd/power -e unship.dev/detect)
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v -e /cmd/e2e -e /browsertest -e /cmd/eval -e /cmd/power -e unship.dev/detect)
 
 # Each checkout has a linter cache of its own: a shared one remembers files of others by their paths.
 lint: ## vet, gofmt and golangci-lint

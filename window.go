@@ -72,8 +72,10 @@ type Call struct {
 	// Unanswered counts calls that did not end well and for which no span of the callee
 	// was seen. It means something only of callees that are watched themselves and
 	// sampled alike.
-	Unanswered uint64         `json:"unanswered,omitempty"`
-	Answered   []CalleeAnswer `json:"answered,omitempty"` // by the release that answered, sorted; only where it is known
+	Unanswered uint64 `json:"unanswered,omitempty"`
+	// Unseen counts those that ended well though no such span was seen: telemetry was lost.
+	Unseen   uint64         `json:"unseen,omitempty"`
+	Answered []CalleeAnswer `json:"answered,omitempty"` // by the release that answered, sorted; only where it is known
 }
 
 // CalleeAnswer counts an operation's requests by the release that answered a call of theirs.
@@ -219,6 +221,7 @@ func (c *Call) merge(o Call) {
 	c.Total += o.Total
 	c.Failed += o.Failed
 	c.Unanswered += o.Unanswered
+	c.Unseen += o.Unseen
 	c.Answered = mergeSorted(c.Answered, o.Answered,
 		func(a, b CalleeAnswer) int { return a.Release.Compare(b.Release) }, (*CalleeAnswer).merge)
 }

@@ -362,6 +362,7 @@ type shiftStream struct {
 	opt      stat.ShiftOptions
 	shift    *stat.Shift
 	pre      rate
+	lost     float64 // calls that nobody answered before
 	post     rate
 	want     float64 // bad requests after, if nothing had changed
 	strain   rate    // |log| of the controls' ratio, weighed by the bad requests expected

@@ -159,7 +159,7 @@ func (s *shiftStream) tally() tally {
 	}
 	t := tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
 	if s.signal.near == unheard { // what would have been tolerated was not seen
-		t.xb = math.Max(0, t.xb-lostTolerated*t.nb)
+		t.xb = s.lost
 	}
 	return t
 }

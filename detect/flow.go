@@ -133,7 +133,7 @@ func (p *past) flowAt(f *flow, t int32, out map[*instance]bool) (x, n float64) {
 		c.svc.loadBy(history{t, t + 1}, b[:])
 	}
 	asked := p.w.svc.askedAt(t) // a call that ended well was served, whether the service told of it or not
-	return math.Max(a[0], float64(asked.calls-asked.lost)), b[0]
+	return math.Max(a[0], float64(asked.calls)-asked.lost), b[0]
 }
 
 // renamed counts what an instance served well of operations that were not served

@@ -112,7 +112,8 @@ func (p *past) addNearPast(d *Detector, sig *signal, h history) {
 	case atCallees:
 		p.addCallees(d, sig, h)
 	case unheard:
-		p.addStream(&shiftStream{signal: sig, weight: sig.weight}, h)
+		lost, _ := p.w.svc.lost(h)
+		p.addStream(&shiftStream{signal: sig, weight: sig.weight, lost: lost}, h)
 	}
 }
 
@@ -233,7 +234,7 @@ func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64
 func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]bool) (x, n float64) {
 	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
-		return float64(c.lost), float64(c.calls)
+		return c.lost, float64(c.calls)
 	}
 	if s.flow != nil {
 		return p.flowAt(s.flow, t, out)

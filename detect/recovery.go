@@ -147,7 +147,7 @@ func (s *returning) step(v *verification, t int32) {
 	}
 	if s.lost {
 		c := v.svc.askedAt(t)
-		x, n = x+float64(c.lost), n+float64(c.calls)
+		x, n = x+c.lost, n+float64(c.calls)
 	}
 	if s.event > 0 {
 		bad, all := v.svc.shown(sign{s.event - 1, -1}, t, func(i *instance) bool { return i.version != v.release.Version })

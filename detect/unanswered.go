@@ -11,7 +11,7 @@ import (
 
 // Rules of calls that nobody answers.
 const (
-	lostTolerated = .01 // of the calls: so many are lost while instances come and go
+	lostTolerated = .005 // of the calls: so many are lost while instances come and go
 	lostRatio     = 1.25
 	shareWindows  = 12 // calm windows that tell the release's share of the traffic
 	fellSilent    = 2  // windows without a request after which an instance that had some is silent
@@ -20,8 +20,9 @@ const (
 
 // askedCell counts, in one window, the calls to a service that its callers know of.
 type askedCell struct {
-	at          int32
-	calls, lost uint64
+	at    int32
+	calls uint64
+	lost  float64
 }
 
 // learnNames notes under which names a caller calls whom, as far as answers
@@ -54,9 +55,18 @@ func (d *Detector) ask(s *service, w *unship.Window, t int32) {
 				callee.asked = append(callee.asked, askedCell{at: t})
 			}
 			x := &callee.asked[len(callee.asked)-1]
-			x.calls, x.lost = x.calls+c.Total, x.lost+min(c.Total, c.Unanswered)
+			x.calls, x.lost = x.calls+c.Total, x.lost+lostOf(&c)
 		}
 	}
+}
+
+// lostOf is how many calls were lost: those that nobody was seen to answer, less the
+// failed ones of which the answer is not seen because the callee's spans get lost, as
+// large a part of them as of those that ended well.
+func lostOf(c *unship.Call) float64 {
+	lost, failed := float64(min(c.Total, c.Unanswered)), float64(min(c.Total, max(c.Failed, c.Unanswered)))
+	unseen := float64(c.Unseen) / math.Max(1, float64(c.Total)-failed)
+	return math.Max(0, lost-float64(failed*unseen))
 }
 
 // askedAt gives what was asked of a service in window t.
@@ -92,10 +102,20 @@ func (s *service) lostBefore(h history) (x, n []float64) {
 	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
 	for _, c := range s.asked {
 		if c.at >= h.from && c.at < h.to {
-			x[c.at-h.from], n[c.at-h.from] = float64(c.lost)+float64(lostTolerated*float64(c.calls)), float64(c.calls)
+			x[c.at-h.from], n[c.at-h.from] = c.lost+float64(lostTolerated*float64(c.calls)), float64(c.calls)
 		}
 	}
 	return x, n
+}
+
+// lost counts the calls that nobody answered, and all calls.
+func (s *service) lost(h history) (lost, calls float64) {
+	for _, c := range s.asked {
+		if c.at >= h.from && c.at < h.to {
+			lost, calls = lost+c.lost, calls+float64(c.calls)
+		}
+	}
+	return lost, calls
 }
 
 // loss is the evidence that calls meant for the release go unanswered.
@@ -147,12 +167,7 @@ func (l *loss) since(from int32) []tally {
 func newLoss(s *service, h history) *loss {
 	x, n := s.lostBefore(h)
 	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
-	lost, calls := 0.0, 0.0
-	for _, c := range s.asked {
-		if c.at >= h.from && c.at < h.to {
-			lost, calls = lost+float64(c.lost), calls+float64(c.calls)
-		}
-	}
+	lost, calls := s.lost(h)
 	l.usual = lost / math.Max(1, calls)
 	return l
 }
@@ -160,9 +175,9 @@ func newLoss(s *service, h history) *loss {
 // table takes in one window: how many calls were lost of how many, and how
 // many requests both versions served. It gives the calls meant for each.
 func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
-	l.rise.Add(float64(c.lost), float64(c.calls), usualDrift(countFailedHere))
+	l.rise.Add(c.lost, float64(c.calls), usualDrift(countFailedHere))
 	served := float64(candidate + baseline)
-	if float64(c.lost) <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
+	if c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
 		if served > 0 {
 			l.served[l.calm%shareWindows] = struct{ c, all float64 }{float64(candidate), served}
 			l.calm++
@@ -176,27 +191,21 @@ func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
 	if all == 0 {
 		return t
 	}
-	answered := float64(c.calls - c.lost)
+	answered := float64(c.calls) - c.lost
 	got := answered * float64(candidate) / math.Max(1, served)
-	return l.meant(c, candidate, baseline, math.Min(float64(c.lost), math.Max(0, mine/all*float64(c.calls)-got)))
+	return l.meant(c, candidate, baseline, math.Min(c.lost, math.Max(0, mine/all*float64(c.calls)-got)))
 }
 
 // meant gives the calls meant for each version when so many of the candidate's were lost.
 func (l *loss) meant(c askedCell, candidate, baseline uint64, lost float64) stat.Table {
-	got := int(math.Round(float64(c.calls-c.lost) * float64(candidate) / math.Max(1, float64(candidate+baseline))))
+	got := int(math.Round((float64(c.calls) - c.lost) * float64(candidate) / math.Max(1, float64(candidate+baseline))))
 	mine := int(math.Round(lost))
-	return stat.Table{NC: got + mine, XC: mine, NB: int(c.calls) - got - mine, XB: int(c.lost) - mine}
+	return stat.Table{NC: got + mine, XC: mine, NB: int(c.calls) - got - mine, XB: max(0, int(math.Round(c.lost))-mine)}
 }
 
 // addLoss adds the stream of lost calls, if callers told of any before the release.
 func (c *comparison) addLoss(w *watch, sig *signal, h history) {
-	calls := 0.0
-	for _, x := range c.svc.asked {
-		if x.at >= h.from && x.at < h.to {
-			calls += float64(x.calls)
-		}
-	}
-	if calls < minCalls {
+	if _, calls := c.svc.lost(h); calls < minCalls {
 		return
 	}
 	s := c.newWitness(w, sig, nil, stat.Calibrate(nil, nil))

@@ -78,6 +78,7 @@ func (c *callSum) add(o *callSum) {
 	c.counts.Total += o.counts.Total
 	c.counts.Failed += o.counts.Failed
 	c.counts.Unanswered += o.counts.Unanswered
+	c.counts.Unseen += o.counts.Unseen
 	for _, a := range o.answered {
 		x := c.answeredBy(a.resource)
 		x.requests += a.requests

@@ -39,7 +39,7 @@ func TestJoin(t *testing.T) {
 		Self:     unship.Histogram{{Index: unship.BucketOf(30 * ms), Count: 1}}, // less 10–60 and 80–100
 		Calls: []unship.Call{
 			{Callee: "cart", Requests: 1, Total: 2, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("cart", "7"), Requests: 1}}},
-			{Callee: "postgresql orders", Requests: 1, Total: 1},
+			{Callee: "postgresql orders", Requests: 1, Total: 1, Unseen: 1},
 		},
 		Exemplars: unship.Exemplars{{TraceID: "00000000000000000000000000000001", SpanID: "0000000000000001", Duration: 100 * ms, Error: "error"}},
 	}
@@ -195,7 +195,7 @@ func TestCallsThatAreRepeated(t *testing.T) {
 		{"refused", asks(1, false, 401), unship.Call{Requests: 1, Total: 1, Failed: 1}, 1},
 		{"refused after it was served", asks(1, false, 200, 401), unship.Call{Requests: 1, Total: 2, Failed: 1}, 1},
 		{"served twice", asks(1, false, 200, 200), unship.Call{Requests: 1, Twice: 1, Total: 2}, 0},
-		{"the answer's span was lost", asks(1, false, 0), unship.Call{Requests: 1, Total: 1}, 0},
+		{"the answer's span was lost", asks(1, false, 0), unship.Call{Requests: 1, Total: 1, Unseen: 1}, 0},
 		{"no answer", asks(1, true, 0), unship.Call{Requests: 1, Total: 1, Failed: 1, Unanswered: 1}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

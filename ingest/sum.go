@@ -221,7 +221,7 @@ type madeCall struct {
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
 	succeeded  bool
 	failed     bool
-	unanswered bool
+	unseen     bool // no span of who answered
 }
 
 // countCalls counts what a request called, and says whether any of it failed.
@@ -264,7 +264,7 @@ func (j *joiner) madeCall(c child) madeCall {
 	}
 	m.name = j.nameNumber(r.name)
 	m.answeredBy = r.answeredBy()
-	m.unanswered = m.answeredBy == 0 && r.kind == kindClient && r.result != succeeded
+	m.unseen = m.answeredBy == 0 && r.kind == kindClient
 	return m
 }
 
@@ -282,7 +282,10 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 		if call.failed {
 			c.counts.Failed++
 		}
-		if call.unanswered {
+		switch {
+		case call.unseen && call.succeeded:
+			c.counts.Unseen++
+		case call.unseen:
 			c.counts.Unanswered++
 		}
 		if call.answeredBy != last {

@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 4
+const tickForm = 5
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -113,6 +113,7 @@ func (c *coder) call(v *unship.Call) {
 	c.uint(&v.Total)
 	c.uint(&v.Failed)
 	c.uint(&v.Unanswered)
+	c.uint(&v.Unseen)
 	list(c, &v.Answered, (*coder).answer)
 }
 
