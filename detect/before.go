@@ -321,6 +321,7 @@ type past struct {
 	grounds
 	streams []*shiftStream
 	release *stat.ShiftRelease
+	late    *lateHarm
 	weights []float64
 	logA    []float64
 	logB    []float64
@@ -365,5 +366,6 @@ type shiftStream struct {
 	lost     float64 // calls that nobody answered before
 	post     rate
 	want     float64 // bad requests after, if nothing had changed
+	stirred  bool    // controls or load moved since the release
 	strain   rate    // |log| of the controls' ratio, weighed by the bad requests expected
 }

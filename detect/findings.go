@@ -58,6 +58,7 @@ type evidence struct {
 	weight float64
 	logE   float64
 	cal    *stat.Calibration // nil when compared with the past
+	shift  *stat.Shift       // nil when compared in the same moments
 	totals []tally
 	onset  int32
 	sd     float64
@@ -129,7 +130,7 @@ func (w *watch) pastEvidence(s *shiftStream) evidence {
 	case s.heard != nil:
 		e.near, e.logE, e.totals = s.heard.near, s.heard.logE, []tally{s.heard.tally()}
 	default:
-		e.logE, e.totals = s.shift.LogA(), []tally{s.tally()}
+		e.logE, e.totals, e.shift = s.shift.LogA(), []tally{s.tally()}, s.shift
 	}
 	return e
 }
@@ -301,6 +302,12 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	}
 	if e.event > 0 {
 		f.Example = w.svc.events[e.event-1].example
+	}
+	if e.shift != nil {
+		if after := int32(e.shift.Moment()); after > settleWindows {
+			e.onset += after
+			f.Since = d.time(e.onset)
+		}
 	}
 	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()

@@ -36,7 +36,7 @@ func (d *Detector) examine(w *watch, t int32) {
 	if w.gates.at != 0 && t-w.gates.at < checkEvery && w.gates.level == level && (len(w.gates.doubts) > 0 || !w.crossed()) {
 		return
 	}
-	g := gates{at: t, level: level, logE: w.logE}
+	g := gates{at: t, level: level, logE: w.askE}
 	var bad []string
 	if !d.leaves(PartNodes) {
 		bad, g.nodeLogE = d.noisyNodes(w, t)

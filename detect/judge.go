@@ -106,7 +106,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 
 // suspicious says that the evidence against a release that is not judged yet is enough to ask a person.
 func (w *watch) suspicious() bool {
-	return w.verdict != unship.Regressed && !w.release.IsRollback() && w.logE >= w.level() && !w.dismissed
+	return w.verdict != unship.Regressed && !w.release.IsRollback() && w.askE >= w.level() && !w.dismissed
 }
 
 // crossed says that it is enough to judge the release.

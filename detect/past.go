@@ -13,7 +13,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	if d.leaves(PartTime) {
 		p.exogenous = 1e-12
 	}
-	p.release = stat.NewShiftRelease(p.exogenous, beforeThreshold/4)
+	p.begin()
 	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
 	own := history{h.from, max(from, w.begin)} // what the old version did beside the new one is its past as well
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
@@ -50,13 +50,30 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	return p
 }
 
+// begin makes the past one that has no evidence yet.
+func (p *past) begin() {
+	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous)
+}
+
+// evidence is the log e-value to judge the release, and to ask about it: the mean of what
+// speaks for harm that began with the release, and for harm that began later.
+func (p *past) evidence() (judge, ask float64) {
+	now := p.release.LogE()
+	return stat.LogAdd(now, p.late.acts.LogE()) - math.Ln2, stat.LogAdd(now, p.late.asks.LogE()) - math.Ln2
+}
+
 // rest sets the weights that the release's evidence is made of.
 func (p *past) rest() {
-	p.weights = p.weights[:0]
+	p.weights, p.late.weights = p.weights[:0], p.late.weights[:0]
 	for _, s := range p.streams {
-		p.weights = append(p.weights, s.weight)
+		late := 0.0
+		if p.late.tells(p, s) {
+			late = s.weight
+		}
+		p.weights, p.late.weights = append(p.weights, s.weight), append(p.late.weights, late)
 	}
 	p.logA, p.logB = make([]float64, len(p.streams)), make([]float64, len(p.streams))
+	p.late.act, p.late.ask = make([]float64, len(p.streams)), make([]float64, len(p.streams))
 }
 
 func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
@@ -200,14 +217,16 @@ func (p *past) durationsBefore(sig *signal, unit int, h history, x, n []float64)
 	}
 }
 
-// step takes in window t.
-func (p *past) step(t int32) { p.stepWithout(nil, t) }
-
-func (p *past) stepWithout(out map[*instance]bool, t int32) {
-	ctx, ok := p.w.contextAt(t)
-	if !ok {
-		return
+// step takes in window t and weighs what is known by then.
+func (p *past) step(t int32) {
+	if ctx, ok := p.w.contextAt(t); ok {
+		p.take(nil, t, ctx)
+		p.weigh()
 	}
+}
+
+// take takes in window t, without some instances.
+func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 	if p.levels != nil {
 		p.levels.step(t)
 	}
@@ -244,9 +263,12 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 			switch {
 			case s.points != nil:
 				ratio = s.points.ratio(p.w, t)
-			case s.signal.unit != ofCalls && s.event == 0 && s.flow == nil && s.signal.near != unheard:
+			case s.event > 0: // where others fail more as well, they have more to say of it
+				ratio = ctx.ratio[countFailedHere]
+			case s.signal.unit != ofCalls && s.flow == nil && s.signal.near != unheard:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
+			s.stirred = s.stirred || ratio > outsideTimes || load > 0
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
@@ -262,11 +284,17 @@ func (p *past) stepWithout(out map[*instance]bool, t int32) {
 		}
 		p.logA[k] = s.shift.LogA()
 	}
+}
+
+// weigh combines what the streams tell.
+func (p *past) weigh() {
 	if len(p.streams) == 0 {
 		return
 	}
+	p.late.weigh(p.streams)
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
+	p.late.step(p.logB)
 }
 
 // amongReleases says that another service of the environment was released about when w
@@ -301,7 +329,7 @@ const negligible = 1.0986 // log 3
 func (p *past) weighOutside() {
 	sum := math.Inf(-1)
 	for k, s := range p.streams {
-		sum = stat.LogAdd(sum, math.Log(s.weight)+p.logA[k])
+		sum = stat.LogAdd(sum, math.Log(s.weight)+math.Max(p.logA[k], math.Max(p.late.act[k], p.late.ask[k])))
 	}
 	for k, s := range p.streams {
 		p.logB[k] = 0
@@ -370,9 +398,11 @@ func lowerBound(v []afterCell, t int32) int {
 	return k
 }
 
-// without gives the evidence as if some instances had not been there.
-func (p *past) without(out map[*instance]bool, t int32) float64 {
-	again := &past{grounds: p.grounds, release: stat.NewShiftRelease(p.exogenous, beforeThreshold/4)}
+// without gives the evidence as if some instances had not been there, to judge and to
+// ask. It is weighed once, at the end: what windows may add one by one is no matter here.
+func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
+	again := &past{grounds: p.grounds}
+	again.begin()
 	if p.levels != nil {
 		again.levels = p.levels.without(out)
 	}
@@ -387,17 +417,21 @@ func (p *past) without(out map[*instance]bool, t int32) float64 {
 		} else if s.heard != nil {
 			x.heard = s.heard.again()
 		} else {
-			x.shift, x.strain = stat.NewShift(x.opt), rate{}
+			x.shift, x.strain, x.stirred = stat.NewShift(x.opt), rate{}, false
 		}
 		again.streams = append(again.streams, &x)
 	}
 	again.rest()
 	for u := max(p.from, t-maxKept); u <= t; u++ {
 		if !p.w.skipped[u] {
-			again.stepWithout(out, u)
+			if ctx, ok := p.w.contextAt(u); ok {
+				again.take(out, u, ctx)
+			}
 		}
 	}
-	return again.release.LogE()
+	again.weigh()
+	now := again.release.Raw()
+	return stat.LogAdd(now, again.late.acts.Raw()) - math.Ln2, stat.LogAdd(now, again.late.asks.Raw()) - math.Ln2
 }
 
 // outsiders says whether enough of the traffic comes from known callers that

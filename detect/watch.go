@@ -53,7 +53,7 @@ type watch struct {
 	did         [2]deeds // of candidate and baseline since the release
 	was         deeds    // of the service before it
 	samples     unship.Samples
-	logE        float64
+	logE, askE  float64 // evidence to judge it, and to ask about it
 	gates       gates
 	verdict     unship.Verdict // once regressed, always regressed
 	final       *unship.Judgement
@@ -227,7 +227,7 @@ func (d *Detector) advance(w *watch, t int32) {
 		}
 	}
 	w.next = t + 1
-	w.logE = w.evidence()
+	w.logE, w.askE = w.evidence()
 }
 
 // turn goes over to the comparison with the past: of the whole time since the
@@ -243,14 +243,17 @@ func (d *Detector) turn(w *watch, t int32) {
 	w.past, w.seen = d.newPast(w, w.switched), detectability{}
 }
 
-func (w *watch) evidence() float64 {
+// evidence is the log e-value of the release, to judge it and to ask: a person is also
+// asked where the harm may have begun later than a release's mostly does.
+func (w *watch) evidence() (judge, ask float64) {
 	switch {
 	case w.past != nil:
-		return w.frozen + w.past.release.LogE()
+		judge, ask = w.past.evidence()
+		judge, ask = w.frozen+judge, w.frozen+ask
 	case w.conc != nil:
-		return w.conc.logE()
+		judge = w.conc.logE()
 	}
-	return 0
+	return judge, math.Max(judge, ask)
 }
 
 // forget drops what no later computation can need.
@@ -279,7 +282,11 @@ func (w *watch) without(out map[*instance]bool, t int32, streams int) float64 {
 		e = w.conc.without(out, last, streams)
 	}
 	if w.past != nil {
-		e += w.past.without(out, t)
+		judge, ask := w.past.without(out, t)
+		if w.logE < w.level() {
+			judge = math.Max(judge, ask)
+		}
+		e += judge
 	}
 	return e
 }

@@ -20,7 +20,7 @@ type ShiftOptions struct {
 const (
 	slotWidth = 3  // windows between two possible moments of an unrelated shift
 	slotsPre  = 60 // windows before the release in which one is thought possible
-	lateSlots = 20 // slots after the release in which late harm may begin
+	lateSlots = 40 // slots after the release in which late harm may begin
 
 	// MaxMoment is how many windows before and after the release
 	// [Shift.WorseSince] can look at.
@@ -232,23 +232,23 @@ func (s *Shift) atRelease() float64 {
 	l.add(now - math.Ln2)
 	for j, weight := range lateWeights {
 		if k := s.first + 1 + j; k < len(s.slots) {
-			l.add(weight + s.worse(s.slots[k]))
+			l.add(weight - math.Ln2 + s.worse(s.slots[k]))
 		} else {
-			l.add(weight)
+			l.add(weight - math.Ln2)
 		}
 	}
 	return l.log()
 }
 
-// lateWeights are the log probabilities that harm begins at each slot after the
-// release: half in all, the later the less likely.
+// lateWeights are the log probabilities that late harm begins at each slot after the
+// release: the later the less likely.
 var lateWeights = func() (w [lateSlots]float64) {
 	sum := 0.0
 	for j := range w {
 		sum += 1 / float64(j+1)
 	}
 	for j := range w {
-		w[j] = -math.Log(2 * float64(j+1) * sum)
+		w[j] = -math.Log(float64(j+1) * sum)
 	}
 	return w
 }()
@@ -377,8 +377,28 @@ func (s *Shift) inTime(k int) int {
 
 // LogA is the log Bayes factor of "worse since the release" against the null. With
 // the option Late it is that of "worse since the release or, with half of the
-// probability, one of the next sixty windows, the later the less likely".
+// probability, one of the next 120 windows, the later the less likely".
 func (s *Shift) LogA() float64 { return s.logA }
+
+// LogLater is the log Bayes factor of "worse since one of the 120 windows after the
+// release" against the null: the later the less likely, for those who act, and all as
+// likely, for those who ask, to whom a late beginning is as good as an early one.
+func (s *Shift) LogLater() (act, ask float64) {
+	if s.b+s.n <= 0 {
+		return 0, 0
+	}
+	likely, any := newSum(), newSum()
+	for j, weight := range lateWeights {
+		worse := 0.0 // slots still to come have seen no change
+		if k := s.first + 1 + j; k < len(s.slots) {
+			worse = s.worse(s.slots[k])
+		}
+		likely.add(weight + worse)
+		any.add(worse)
+	}
+	null := s.null()
+	return likely.log() - null, any.log() - math.Log(lateSlots) - null
+}
 
 // LogB is the log Bayes factor of "shifted, either way, at some moment from
 // five minutes before the release to the end of the watch, or shifted there and

@@ -1,0 +1,50 @@
+package detect
+
+import (
+	"testing"
+	"time"
+
+	"unship.dev"
+)
+
+// Harm that begins a minute after everything was replaced is judged, what begins five
+// minutes after it is asked about, and what others show at the same moment is neither.
+func TestLateHarmAfterAReplacement(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		after     int
+		all       bool
+		regressed bool
+		asked     bool
+	}{
+		{"half a minute", 6, false, true, true},
+		{"a minute", 12, false, true, true},
+		{"five minutes", 60, false, false, true},
+		{"a minute, and all others as well", 12, true, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(2) {
+				s := newSimulation(seed + 900)
+				s.windows, s.policy.Watch = simStart+130, 20*time.Minute
+				s.replace("cart", simStart, 0)
+				name := "cart"
+				if c.all {
+					name = ""
+				}
+				s.harm(name, "", "", simStart+c.after, effect{errors: .2})
+				r := s.run(t)["cart"]
+				if got := r.regressed >= 0; got != c.regressed {
+					t.Errorf("seed %d: regressed %v after %d windows, want %v; %s, log E %.1f", seed, got, r.regressed, c.regressed, r.last.Why, r.last.LogE)
+				}
+				if got := r.asked >= 0 || r.regressed >= 0; got != c.asked {
+					t.Errorf("seed %d: asked %v after %d windows, want %v; %s", seed, got, r.asked, c.asked, r.last.Why)
+				}
+				if began := r.first.Onset.Sub(r.first.At.Add(-time.Duration(r.regressed) * 5 * time.Second)); c.regressed && r.first.Verdict == unship.Regressed &&
+					(began < time.Duration(c.after-4)*5*time.Second || began > time.Duration(c.after+8)*5*time.Second) {
+					t.Errorf("seed %d: it began %v after the release; want %v", seed, began, time.Duration(c.after)*5*time.Second)
+				}
+			}
+		})
+	}
+}
