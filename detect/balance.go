@@ -52,14 +52,14 @@ func (b *balance) read(c *comparison, t int32) {
 			}
 		}
 	}
-	b.compare(s)
+	b.compare(s, c.outcomes)
 }
 
-func (b *balance) compare(s *service) {
+func (b *balance) compare(s *service, o *outcomes) {
 	b.uneven = b.uneven[:0]
 	for k, x := range s.slices {
 		all := b.units[x.unit]
-		if all[0] == 0 || all[1] == 0 {
+		if all[0] == 0 || all[1] == 0 || o != nil && o.keys[x.key] {
 			continue
 		}
 		p, q := b.slices[k][0]/all[0], b.slices[k][1]/all[1]

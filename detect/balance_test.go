@@ -18,7 +18,7 @@ func TestAnotherMakeUpExplainsSoMuch(t *testing.T) {
 		units:  [][2]float64{{1000, 9000}, {}},
 		slices: [][2]float64{{900, 900}, {100, 8100}, {500, 4500}, {500, 4500}},
 	}
-	c.balance.compare(s)
+	c.balance.compare(s, nil)
 	if by := c.balance.of(0, ""); math.Abs(by-.8) > .02 {
 		t.Errorf("the tenants' shares are %.3f apart, want .8", by)
 	}

@@ -52,11 +52,14 @@ type stream struct {
 	weight    float64
 	opt       stat.ProcessOptions
 	divisions []*division
+	outcomes  *outcomes // attributes by which requests are not to be divided; nil: none
 }
 
 // division is a stream's e-process over the requests divided in one way.
 type division struct {
 	strata []stratum // nil of what neighbours see
+	key    string    // the attribute by which requests are divided; "": none
+	crude  bool      // not divided, in place of what divides by an outcome
 	place  string    // of events: the attribute that tells instances apart by which they are divided; "": none
 	opt    stat.ProcessOptions
 	proc   *stat.Process
@@ -70,13 +73,27 @@ func newDivision(strata []stratum, o stat.ProcessOptions) *division {
 
 // weakest is the division that says least: the stream's evidence.
 func (s *stream) weakest() *division {
-	least := s.divisions[0]
-	for _, d := range s.divisions[1:] {
-		if d.proc.LogE() < least.proc.LogE() {
+	return s.least(func(d *division) bool { return s.outcomes.counts(s.divisions, d) })
+}
+
+// least is the division that says least of those that are wanted.
+func (s *stream) least(wanted func(*division) bool) (least *division) {
+	for _, d := range s.divisions {
+		if wanted(d) && (least == nil || d.proc.LogE() < least.proc.LogE()) {
 			least = d
 		}
 	}
 	return least
+}
+
+// undivided says that a stream's evidence stands only because some attribute is taken
+// for an outcome: divided by it, or beside another make-up, it would not.
+func (c *comparison) undivided(s *stream) bool {
+	if guarded, _ := s.guard(); guarded && s.near == nil && s.loss == nil && s.mix == nil && s.event == 0 && s.points == nil {
+		return c.outcomes.any()
+	}
+	most := s.least(func(d *division) bool { return !d.crude })
+	return s.outcomes != nil && c.outcomes.any() && math.Log(s.weight)+most.proc.LogE() < showFindings
 }
 
 func (s *stream) logE() float64 {
@@ -106,6 +123,7 @@ type comparison struct {
 	events    *eventTest
 	levels    *levelTest
 	balance   balance
+	outcomes  *outcomes
 	harmless  [clearings]*clearing
 }
 
@@ -117,9 +135,11 @@ type clearing struct {
 
 // logE is what the division that says least says.
 func (c *clearing) logE() float64 {
-	least := c.procs[0].LogE()
-	for _, p := range c.procs[1:] {
-		least = math.Min(least, p.LogE())
+	least := math.Inf(1)
+	for k, p := range c.procs {
+		if c.stream.outcomes.counts(c.stream.divisions, c.stream.divisions[k]) {
+			least = math.Min(least, p.LogE())
+		}
 	}
 	return least
 }
@@ -143,6 +163,9 @@ func (c *comparison) step(t int32) {
 		}
 	}
 	c.balance.read(c, t)
+	if c.sides.without == nil {
+		c.outcomes.judge(&c.balance)
+	}
 	if len(c.witnesses) > 0 && !c.svc.starting(c.sides.candidate, t) {
 		for _, s := range c.witnesses {
 			if s.loss != nil {
@@ -211,7 +234,7 @@ const (
 // without gives the evidence up to window t as if some instances had not been
 // there: a lower bound, from so many of the streams that carry the evidence.
 func (c *comparison) without(out map[*instance]bool, t int32, streams int) float64 {
-	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience}
+	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, outcomes: c.outcomes}
 	again.sides.without = out
 	if c.levels != nil {
 		again.levels = c.levels.without(out)
@@ -266,7 +289,7 @@ func (c *comparison) repeat(s *stream, kc, kb int) {
 	for _, d := range s.divisions {
 		o := d.opt
 		o.InstancesC, o.InstancesB = max(1, kc), max(1, kb)
-		x.divisions = append(x.divisions, &division{strata: d.strata, place: d.place, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
+		x.divisions = append(x.divisions, &division{strata: d.strata, place: d.place, key: d.key, crude: d.crude, opt: o, proc: stat.NewProcess(o), totals: make([]tally, len(d.totals))})
 	}
 	if s.event > 0 {
 		c.addEvent(&x)

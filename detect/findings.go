@@ -54,6 +54,7 @@ type evidence struct {
 	points *pointLook
 	level  *level
 	single bool
+	whole  bool // not divided by what the release may do
 	again  bool // another stream looks at the same requests and is told of
 	weight float64
 	logE   float64
@@ -105,6 +106,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 	if s.loss != nil {
 		e.onset = s.loss.onset(w.begin)
 	}
+	e.whole = w.conc.undivided(s)
 	return e
 }
 
@@ -299,6 +301,10 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.points != nil && w.lone(e.points) {
 		f.Ambiguous = true
 		f.Warnings = append(f.Warnings, "it rests on one instance, which may be slow by itself")
+	}
+	if e.whole {
+		f.Ambiguous = true
+		f.Warnings = append(f.Warnings, "requests have other "+w.conc.outcomes.named()+" than before on the new version alone: if that is what it is sent, and not what it does, it is harmless")
 	}
 	if e.event > 0 {
 		f.Example = w.svc.events[e.event-1].example

@@ -105,7 +105,7 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	look := s.looks(old, h, ops)
 	look.vacancies(w, h)
-	c.places = look.places
+	c.places, c.outcomes = look.places, newOutcomes(&look)
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
 			c.addWitnesses(d, w, sig, h)
@@ -166,7 +166,7 @@ func (c *comparison) addSignal(w *watch, sig *signal, units []share, look *looks
 
 // newStream makes a stream of all requests of some units, divided in each way.
 func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, h history, cal *stat.Calibration) *stream {
-	s := &stream{signal: sig, units: units, opt: c.options(w, sig, cal)}
+	s := &stream{signal: sig, units: units, opt: c.options(w, sig, cal), outcomes: c.outcomes}
 	for _, key := range look.keys {
 		o := s.opt
 		if v := look.vacant[key]; v != nil {
@@ -179,6 +179,12 @@ func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, 
 			o.Calibration = c.svc.finer(sig, cal, strata, place, isVersion(w.baseline), h)
 		}
 		s.divisions = append(s.divisions, newDivision(strata, o))
+		s.divisions[len(s.divisions)-1].key = key
+	}
+	if len(look.keys) > len(look.places) && look.keys[0] != "" {
+		crude := newDivision(wholeUnits(units), s.opt)
+		crude.crude = true
+		s.divisions = append(s.divisions, crude)
 	}
 	return s
 }
