@@ -215,6 +215,25 @@ func (w *watch) order(x *control, count int, t int32) (follows, leads bool) {
 	return less && !x.svc.apart, !less && !w.svc.apart
 }
 
+// carries says that more of what the release's service calls fails than before the
+// release: what it throws and logs, and what it calls no longer, may then follow from that.
+func (w *watch) carries(t int32) bool {
+	was := w.svc.called(history{max(w.svc.first+1, w.begin-w.length), w.begin})
+	now := w.svc.called(history{max(w.begin, t+1-controlWindows), t + 1})
+	want := now.n * (was.x + .5) / (was.n + 1)
+	return now.x > outsideTimes*want && now.x-want > movedBy*math.Sqrt(beforePhi*(want+1))
+}
+
+// called counts a service's calls and those that failed.
+func (s *service) called(h history) (r rate) {
+	for k := len(s.load) - 1; k >= 0 && s.load[k].at >= h.from; k-- {
+		if s.load[k].at < h.to {
+			r.x, r.n = r.x+float64(s.load[k].callsFailed), r.n+float64(s.load[k].calls)
+		}
+	}
+	return r
+}
+
 // trailing sums up the latest windows since the release.
 func (c *control) trailing(count int, t, begin, windows int32) (sum rate) {
 	for k, at := range c.at {
@@ -327,6 +346,7 @@ type past struct {
 	logB    []float64
 	events  *eventShift
 	levels  *levelTest
+	carries bool // see [watch.carries]
 }
 
 // grounds are what a comparison with the past was made on, and stand.

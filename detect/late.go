@@ -1,6 +1,10 @@
 package detect
 
-import "unship.dev/detect/stat"
+import (
+	"math"
+
+	"unship.dev/detect/stat"
+)
 
 // lateHarm is the evidence of harm that began some time after a release replaced
 // everything: a pool that runs empty, a first request of its kind. The release did it
@@ -34,6 +38,22 @@ func (l *lateHarm) weigh(streams []*shiftStream) {
 			l.act[k], l.ask[k] = s.shift.LogLater()
 		}
 	}
+}
+
+// Shares of the evidence that late harm has: to judge a release, of which most harm begins
+// with it, and to ask about it, where that has been looked at already.
+const (
+	lateJudged = .25
+	lateAsked  = .9
+)
+
+// beside gives the evidence to judge and to ask, as the means of what speaks for harm that
+// began with the release and for late harm.
+func (l *lateHarm) beside(now, acts, asks float64) (judge, ask float64) {
+	mean := func(late, share float64) float64 {
+		return stat.LogAdd(now+math.Log1p(-share), late+math.Log(share))
+	}
+	return mean(acts, lateJudged), mean(asks, lateAsked)
 }
 
 // step combines them, given what speaks for a shift from outside.

@@ -7,7 +7,7 @@ import (
 	"unship.dev"
 )
 
-// Harm that begins a minute after everything was replaced is judged, what begins five
+// Harm that begins half a minute after everything was replaced is judged, what begins
 // minutes after it is asked about, and what others show at the same moment is neither.
 func TestLateHarmAfterAReplacement(t *testing.T) {
 	for _, c := range []struct {
@@ -18,7 +18,7 @@ func TestLateHarmAfterAReplacement(t *testing.T) {
 		asked     bool
 	}{
 		{"half a minute", 6, false, true, true},
-		{"a minute", 12, false, true, true},
+		{"two minutes", 24, false, false, true},
 		{"five minutes", 60, false, false, true},
 		{"a minute, and all others as well", 12, true, false, false},
 	} {

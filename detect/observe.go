@@ -74,20 +74,23 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 			mine = x
 		}
 	}
-	total, bad := uint64(0), uint64(0)
+	var now loadCell
 	for k := range w.Operations {
 		p := &w.Operations[k]
-		total, bad = total+p.Requests, bad+p.FailedHere+p.Rejected
+		now.n, now.bad = now.n+p.Requests, now.bad+uint32(p.FailedHere+p.Rejected)
+		for c := range p.Calls {
+			now.calls, now.callsFailed = now.calls+p.Calls[c].Total, now.callsFailed+p.Calls[c].Failed
+		}
 		d.readOperation(s, i, p, mine, t)
 	}
 	s.readEvents(i, w, t)
 	s.readMetrics(i, w, t, t/d.blockWindows())
-	i.hear(t, total)
+	i.hear(t, now.n)
 	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
 		s.load = append(s.load, loadCell{at: t})
 	}
 	l := &s.load[len(s.load)-1]
-	l.n, l.bad = l.n+total, l.bad+uint32(bad)
+	l.n, l.bad, l.calls, l.callsFailed = l.n+now.n, l.bad+now.bad, l.calls+now.calls, l.callsFailed+now.callsFailed
 }
 
 // readOperation counts one operation of one instance. mine is the watch of its version, if there is one.

@@ -55,11 +55,9 @@ func (p *past) begin() {
 	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous)
 }
 
-// evidence is the log e-value to judge the release, and to ask about it: the mean of what
-// speaks for harm that began with the release, and for harm that began later.
+// evidence is the log e-value to judge the release, and to ask about it.
 func (p *past) evidence() (judge, ask float64) {
-	now := p.release.LogE()
-	return stat.LogAdd(now, p.late.acts.LogE()) - math.Ln2, stat.LogAdd(now, p.late.asks.LogE()) - math.Ln2
+	return p.late.beside(p.release.LogE(), p.late.acts.LogE(), p.late.asks.LogE())
 }
 
 // rest sets the weights that the release's evidence is made of.
@@ -167,6 +165,12 @@ func (p *past) addStream(s *shiftStream, h history) {
 	p.streams = append(p.streams, s)
 }
 
+// follows says that what a stream counts may follow from calls that fail: what is thrown
+// and logged about it, waiting for it, and calls that are not made any more.
+func (s *shiftStream) follows() bool {
+	return s.event > 0 || s.signal.unit == ofWhole || s.signal.unit == ofCalls && s.signal.count == countNoCall
+}
+
 // before gives the bad and all requests of a stratum by window.
 func (p *past) before(sig *signal, st *stratum, h history) (x, n []float64) {
 	x, n = make([]float64, h.to-h.from), make([]float64, h.to-h.from)
@@ -231,8 +235,9 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		p.levels.step(t)
 	}
 	starting := p.w.svc.starting(p.w.release.Version, t)
+	p.carries = p.carries || p.w.carries(t)
 	for k, s := range p.streams {
-		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole {
+		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole || p.carries && s.follows() {
 			s.pass()
 			continue
 		}
@@ -401,7 +406,7 @@ func lowerBound(v []afterCell, t int32) int {
 // without gives the evidence as if some instances had not been there, to judge and to
 // ask. It is weighed once, at the end: what windows may add one by one is no matter here.
 func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
-	again := &past{grounds: p.grounds}
+	again := &past{grounds: p.grounds, carries: p.carries}
 	again.begin()
 	if p.levels != nil {
 		again.levels = p.levels.without(out)
@@ -430,8 +435,7 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		}
 	}
 	again.weigh()
-	now := again.release.Raw()
-	return stat.LogAdd(now, again.late.acts.Raw()) - math.Ln2, stat.LogAdd(now, again.late.asks.Raw()) - math.Ln2
+	return again.late.beside(again.release.Raw(), again.late.acts.Raw(), again.late.asks.Raw())
 }
 
 // outsiders says whether enough of the traffic comes from known callers that

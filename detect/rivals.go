@@ -44,11 +44,11 @@ func (p *past) meetNeighbours(d *Detector) {
 }
 
 // rivalsOf gives the neighbours' releases that would explain a change of a
-// signal at the service's own instances: callees whose answers it cannot use,
-// callers whose requests make it fail or slow. Failures that are counted from
+// signal at the service's own instances: callees whose answers it cannot use, so that
+// it fails or calls nobody further, callers whose requests make it fail or slow. Failures that are counted from
 // callers that are not being released are no caller's doing.
 func (p *past) rivalsOf(sig *signal) (out []rival) {
-	if sig.unit == ofCalls || sig.near != nowhere {
+	if sig.near != nowhere {
 		return nil
 	}
 	out = p.addOwnRivals(out)

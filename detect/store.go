@@ -232,6 +232,8 @@ type loadCell struct {
 	at  int32
 	bad uint32 // of a service: requests that failed or were rejected here
 	n   uint64
+	// Of what a service called.
+	calls, callsFailed uint64
 }
 
 func newService(id unship.Service, t int32) *service {

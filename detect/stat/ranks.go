@@ -117,7 +117,7 @@ var rankGrid = DefaultGrid()
 func (r *Ranks) Late(at int) float64 {
 	l := r.Since(at) - math.Ln2
 	for j, weight := range lateWeights {
-		l = LogAdd(l, weight+r.Since(at+(j+1)*slotWidth))
+		l = LogAdd(l, weight-math.Ln2+r.Since(at+(j+1)*slotWidth))
 	}
 	return l
 }

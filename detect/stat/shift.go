@@ -39,7 +39,7 @@ const (
 // Null hypothesis: since the release the rate differs by no more than a normal
 // drift of the log rate with the deviation given window by window, or it is at
 // the level of some stretch of the time before that was about as long: what
-// comes in bursts may do so again ([Shift.LogA] and [Shift.LogB] are both
+// comes in bursts may do so again; or the release changed it for the better ([Shift.LogA] and [Shift.LogB] are both
 // relative to the mixture). Assumption: the exposure has been
 // multiplied by the ratio of services that should move alike. What is not
 // refuted by this alone is a shift that came by itself near the release; for
@@ -56,6 +56,8 @@ type Shift struct {
 	sd, strain   float64      // deviation by drift; exposures times what strain adds to it
 	grid, growth []float64    // log θ and θ−1 of changes for the worse
 	any, anyGrow []float64    // the same of changes for better or worse
+	kind         []float64    // log θ of changes for the better …
+	kindGrow     []float64    // … and θ−1
 	least, most  float64      // of them
 	nodes, logV  []float64    // standard normal
 	past         [][2]float64 // sums of the time before up to each window, divided by φ
@@ -86,13 +88,15 @@ func NewShift(o ShiftOptions) *Shift {
 	s.any = slices.Clone(o.Grid)
 	if !o.Lenient {
 		s.any = append(s.any, -0.15, -0.4, -0.9)
+		s.kind = []float64{-0.15, -0.4, -0.9, -1.8, -3.6}
 	}
 	if o.Fall {
 		negate(s.grid)
 		negate(s.any)
+		negate(s.kind)
 	}
 	s.least, s.most = slices.Min(s.any), slices.Max(s.any)
-	s.growth, s.anyGrow = growth(s.grid), growth(s.any)
+	s.growth, s.anyGrow, s.kindGrow = growth(s.grid), growth(s.any), growth(s.kind)
 	s.nodes, s.logV = nullNodes(1)
 	s.before(o.PreX, o.PreN)
 	s.first = len(s.slots)

@@ -288,3 +288,33 @@ func TestDriftByPeakAndByNodes(t *testing.T) {
 		}
 	}
 }
+
+// What a release changes for the better when it begins is no shift from outside, and what
+// changes for the better at a moment of its own is one.
+func TestABetterRateIsNoShiftFromOutside(t *testing.T) {
+	pre := func() (x, n []float64) {
+		for range 120 {
+			x, n = append(x, 60), append(n, 100)
+		}
+		return x, n
+	}
+	for _, c := range []struct {
+		name  string
+		after int
+		from  float64 // of LogB
+		to    float64
+	}{{"at the release", 0, math.Inf(-1), 1}, {"fifteen windows later", 15, 20, math.Inf(1)}} {
+		x, n := pre()
+		s := NewShift(ShiftOptions{PreX: x, PreN: n})
+		for k := range 40 {
+			bad := 60.
+			if k >= c.after {
+				bad = 20
+			}
+			s.Add(bad, 100, .1)
+		}
+		if b := s.LogB(); b < c.from || b > c.to || s.LogA() > 1 {
+			t.Errorf("%s: log A %.1f, log B %.1f; want B from %v to %v, and no harm", c.name, s.LogA(), b, c.from, c.to)
+		}
+	}
+}

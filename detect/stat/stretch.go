@@ -21,11 +21,23 @@ func sums(x, n []float64, phi float64) [][2]float64 {
 	return out
 }
 
-// null is the log of the mixture of ℓ over what the rate may be without the
+// null is the log of the likelihood ratio of whichever explains better what is not the
+// release's harm: that the rate stayed as it was, or that the release changed it for the
+// better. Were the latter left out, a release that makes fewer calls, say, would pass for
+// one that something else has moved as well, and whatever else it does with it.
+func (s *Shift) null() float64 {
+	stays := s.stays()
+	if s.b+s.n <= 0 || len(s.kind) == 0 {
+		return stays
+	}
+	return math.Max(stays, s.mixture(s.x, s.n, s.kind, s.kindGrow)-math.Log(float64(len(s.kind))))
+}
+
+// stays is the log of the mixture of ℓ over what the rate may be without the
 // release: drift, and the levels of the past's stretches that are as long as the
 // time since. A burst of a minute explains a minute, at whichever moment of it the
 // release came; what lasts is compared with what lasted.
-func (s *Shift) null() float64 {
+func (s *Shift) stays() float64 {
 	drift, windows := s.drift(), len(s.past)-1
 	length := min(max(s.active, shortStretch), windows/longShare)
 	if length < shortStretch || s.b <= 0 {
