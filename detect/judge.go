@@ -271,7 +271,7 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
-	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Regressed: w.verdict == unship.Regressed}
+	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Regressed: w.verdict == unship.Regressed}
 	if w.gates.node != "" {
 		e.LogE = math.Min(e.LogE, w.gates.logE)
 	}

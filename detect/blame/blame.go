@@ -39,6 +39,7 @@ type Evidence struct {
 	Release     unship.Release
 	LogE        float64  // log Bayes factor of "this release is worse" against "it is not"
 	BeforeAfter bool     // the comparison was with the past, not with the same moments
+	Apart       bool     // what fails at its own instances is told apart from what fails at those that they call
 	Regressed   bool     // judged so, at its own threshold
 	Reasons     []string // for
 	Against     []string // why it is thought innocent
@@ -62,13 +63,15 @@ type Case struct {
 // Posterior gives the probability that each release, and nothing else, is the
 // cause. A rival that is judged already does not weigh against a release that
 // is compared in the same moments, for that comparison holds whatever else is
-// broken; it does weigh against one that is compared with its past.
+// broken, nor against one whose own failures are told apart, which has the releases of
+// its neighbours in its evidence already; it does weigh against others that are
+// compared with their past.
 func Posterior(c Case) []float64 {
 	out := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
 		logE, at := []float64{}, 0
 		for j, o := range c.Releases {
-			if j != i && o.Regressed && !r.BeforeAfter {
+			if j != i && o.Regressed && (!r.BeforeAfter || r.Apart) {
 				continue
 			}
 			if j == i {
@@ -92,18 +95,20 @@ func weigh(logE []float64) []float64 {
 	return stat.PosteriorBlame(logE, prior, stat.Rival{Prior: none}, stat.Rival{Prior: PriorExogenous})
 }
 
-// Weigh gives the blame of a case. Suspects come most probable first.
+// Weigh gives the blame of a case. Suspects come most probable first: several may be
+// bad at once, so their probabilities may sum to more than 1; those of the hypotheses,
+// each of which explains everything by itself, sum to 1.
 func Weigh(c Case) unship.Blame {
 	b := unship.Blame{Environment: c.Environment}
 	logE := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
 		logE[i] = r.LogE
 	}
-	p := weigh(logE)
+	p, alone := weigh(logE), Posterior(c)
 	for i, r := range c.Releases {
 		switch {
 		case r.Regressed || r.LogE >= suspiciousLogE || p[i] >= suspiciousProbability:
-			b.Suspects = append(b.Suspects, suspect(r, p[i]))
+			b.Suspects = append(b.Suspects, suspect(r, math.Max(p[i], alone[i])))
 		case len(r.Against) > 0:
 			b.Exonerated = append(b.Exonerated, unship.Exoneration{Service: r.Release.Name, Version: r.Release.Version, Why: r.Against[0]})
 		}

@@ -62,6 +62,10 @@ func TestAJudgedReleaseDoesNotHideAnother(t *testing.T) {
 	if p := blame.Posterior(c); p[1] > .01 {
 		t.Errorf("comparison with the past: %v; want the second release near 0", p)
 	}
+	c.Releases[1].Apart = true
+	if p := blame.Posterior(c); p[1] < .95 {
+		t.Errorf("comparison with the past, failures told apart: %v; want the second release above .95 as well", p)
+	}
 }
 
 func TestPosteriorsAreProbabilities(t *testing.T) {
