@@ -107,7 +107,7 @@ func (l *live) assemble(registry *actions.Registry) (err error) {
 	}
 	l.agg, err = ingest.New(ingest.Options{
 		Window: c.Window, Lateness: c.Lateness, MaxOperations: c.Limits.Operations, MaxPendingBytes: int64(c.Limits.Pending),
-		Ceiling: func() time.Time { return time.Now().Add(clockSlack) }, Slack: clockSlack, Logger: l.log,
+		Ceiling: func() time.Time { return time.Now().Add(clockSlack) }, Clock: time.Now, Logger: l.log,
 	})
 	if err != nil {
 		return err

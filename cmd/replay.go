@@ -122,7 +122,7 @@ func (r *replay) open(paths []string) (err error) {
 	r.agg, err = ingest.New(ingest.Options{
 		Window: r.config.Window, Lateness: r.config.Lateness,
 		MaxOperations: r.config.Limits.Operations, MaxPendingBytes: math.MaxInt64,
-		Ceiling: r.reader.Ceiling, Logger: log,
+		Ceiling: r.reader.Ceiling, Clock: r.reader.Clock, Logger: log,
 	})
 	return err
 }

@@ -37,7 +37,7 @@ import (
 // request was taken; the sender should try again a little later.
 var ErrOverloaded = errors.New("overloaded: open windows take all memory allowed; send again later")
 
-// Options configure an [Aggregator]. All but Slack and Logger are required.
+// Options configure an [Aggregator]. All but Clock and Logger are required.
 type Options struct {
 	Window   time.Duration // length of a window; windows begin at multiples of it since the epoch
 	Lateness time.Duration // how long after a window's end its data may still come
@@ -50,9 +50,10 @@ type Options struct {
 	// Ceiling is the latest event time to be believed. Live it is the wall
 	// clock and some mercy for clocks that are fast.
 	Ceiling func() time.Time
-	// Slack is that mercy. The watermark does not follow data into it, so one
-	// fast clock cannot make everybody else late. Zero for recordings.
-	Slack  time.Duration
+	// Clock is what time it is, without that mercy. The watermark does not follow
+	// data beyond it, so one fast clock cannot make everybody else late. Nil believes
+	// all that is below the ceiling.
+	Clock  func() time.Time
 	Logger *slog.Logger // nil discards
 }
 
@@ -73,9 +74,6 @@ func (o Options) validate() error {
 	}
 	if o.Ceiling == nil {
 		bad("ceiling: is missing; want a function that gives the latest event time to believe")
-	}
-	if o.Slack < 0 {
-		bad("slack: is %v; want 0s or more", o.Slack)
 	}
 	return errors.Join(errs...)
 }

@@ -80,7 +80,7 @@ func TestLateDataAreCountedAndNotMixedIn(t *testing.T) {
 func TestOneFastClockDoesNotMakeTheOthersLate(t *testing.T) {
 	now := epoch.Add(time.Hour)
 	a := newAggregator(t, func(o *Options) {
-		o.Slack, o.Ceiling = time.Minute, func() time.Time { return now.Add(time.Minute) }
+		o.Clock, o.Ceiling = func() time.Time { return now }, func() time.Time { return now.Add(time.Minute) }
 	})
 	fast, right := good(), good()
 	fast.to = time.Hour + 50*time.Second
@@ -357,8 +357,8 @@ func TestManyPatternsStayBounded(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	_, err := New(Options{Lateness: -1, Slack: -1})
-	for _, want := range []string{"window", "lateness", "max operations", "max pending bytes", "ceiling", "slack"} {
+	_, err := New(Options{Lateness: -1})
+	for _, want := range []string{"window", "lateness", "max operations", "max pending bytes", "ceiling"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %q", err, want)
 		}

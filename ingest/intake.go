@@ -228,15 +228,15 @@ func (a *Aggregator) index(t int64) int64 {
 	return t / w
 }
 
-// follow moves the watermark to the lateness behind the latest time, and never
-// into the slack below the ceiling. Aggregator.mu must be held.
+// follow moves the watermark to the lateness behind the latest time, and never beyond
+// what the clock allows. Aggregator.mu must be held.
 func (a *Aggregator) follow() {
 	if a.maxTime == 0 || a.held {
 		return
 	}
 	latest := a.maxTime
-	if a.opt.Slack > 0 {
-		latest = min(latest, a.opt.Ceiling().Add(-a.opt.Slack).UnixNano())
+	if a.opt.Clock != nil {
+		latest = min(latest, a.opt.Clock().UnixNano())
 	}
 	a.raise(latest - int64(a.opt.Lateness))
 }

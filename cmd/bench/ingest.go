@@ -16,7 +16,7 @@ import (
 func serveIngest(ctx context.Context, grpc, http string) error {
 	agg, err := ingest.New(ingest.Options{
 		Window: 5 * time.Second, Lateness: 10 * time.Second, MaxOperations: 200, MaxPendingBytes: 1 << 30,
-		Ceiling: func() time.Time { return time.Now().Add(time.Minute) }, Slack: time.Minute,
+		Ceiling: func() time.Time { return time.Now().Add(time.Minute) }, Clock: time.Now,
 	})
 	if err != nil {
 		return err

@@ -116,6 +116,7 @@ type Reader struct {
 	ahead   []entry // merged, not yet given
 	bytes   int     // of ahead
 	ceiling time.Time
+	clock   time.Time
 	broken  int
 	failed  error // what Next returns from now on
 
@@ -197,7 +198,7 @@ func (r *Reader) refuse(e *LineError) error {
 // pop takes the first item and sets the ceiling that holds for it.
 func (r *Reader) pop() entry {
 	e := r.ahead[0]
-	r.ceiling = ceiling(r.ahead, r.ceiling)
+	r.ceiling, r.clock = ceiling(r.ahead, r.ceiling), clock(r.ahead, r.clock)
 	r.ahead[0] = entry{}
 	r.ahead = r.ahead[1:]
 	r.bytes -= e.size
@@ -216,6 +217,20 @@ func ceiling(ahead []entry, last time.Time) time.Time {
 		return last
 	}
 	return median(times).Add(slack)
+}
+
+// clock is the earliest of the next few times; last where none has a time.
+func clock(ahead []entry, last time.Time) time.Time {
+	now := last
+	for i := range ahead[:min(len(ahead), leastAhead)] {
+		if at := ahead[i].item.At; !at.IsZero() && (now.Equal(last) || at.Before(now)) {
+			now = at
+		}
+	}
+	if now.Before(last) {
+		return last
+	}
+	return now
 }
 
 // median is the lower one; it sorts times.
@@ -260,6 +275,11 @@ func (r *Reader) earliest(ctx context.Context) (*stream, error) {
 // follow it. A clock that is far ahead does not move it, save in the last items of a
 // recording, where too few follow to outvote it. It is zero before any item with a time.
 func (r *Reader) Ceiling() time.Time { return r.ceiling }
+
+// Clock is what time it was when the item that Next gave last was recorded: the earliest
+// of its time and those of up to 7 that follow it, and never earlier than it was before.
+// A clock that is fast does not move it, where others are heard between.
+func (r *Reader) Clock() time.Time { return r.clock }
 
 // Progress tells how many bytes of the files have been read, of how many. It runs
 // ahead of Next by what is read ahead.

@@ -186,6 +186,35 @@ func TestOneWrongClockOfThreeInARequestIsOutvoted(t *testing.T) {
 	}
 }
 
+// A clock that is 40 s ahead does not move what time it is as long as others are heard
+// between what its host sends.
+func TestAFastClockDoesNotMoveTheTime(t *testing.T) {
+	var lines []string
+	for k := range 60 {
+		lines = append(lines, spanLine(after(k)))
+		if k%10 == 5 {
+			lines = append(lines, spanLine(after(k+40)))
+		}
+	}
+	r, err := Open([]string{folder(t, map[string][]byte{"traces.jsonl": []byte(strings.Join(lines, "\n"))})}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	last := epoch
+	for k := range lines {
+		item, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, want := r.Clock(), after(k-k/11)
+		if now.Before(last) || now.After(want.Add(2*time.Second)) || now.Before(want.Add(-2*time.Second)) {
+			t.Errorf("at line %d, of %v, it is %v; want %v", item.Line, item.At.Sub(epoch), now.Sub(epoch), want.Sub(epoch))
+		}
+		last = now
+	}
+}
+
 func TestStoppingEarly(t *testing.T) {
 	dir := folder(t, map[string][]byte{"a.jsonl": []byte(strings.Repeat(spanLine(after(1))+"\n", 1000))})
 	r, err := Open([]string{dir}, Options{})
