@@ -65,13 +65,36 @@ func (k *attributeKeys) learn(key string) attributeKind {
 }
 
 // keyCache remembers what a few names mean. It belongs to one goroutine. A name has two
-// places, so that hardly two of those in use are in each other's way.
-type keyCache [256]attributeKind
+// places, so that hardly two of those in use are in each other's way. Of each it remembers
+// which name came next: spans of one kind mostly have the same names in the same order.
+type keyCache struct {
+	places [256]cachedKey
+	first  cachedKey // stands before the first name of a span
+	last   *cachedKey
+}
+
+type cachedKey struct {
+	attributeKind
+	next *cachedKey // what came after it; nil: nothing yet
+}
+
+// begin says that the names of another span follow.
+func (c *keyCache) begin() { c.last = &c.first }
 
 // kind gives what a name means, until the next name is asked for.
 func (c *keyCache) kind(all *attributeKeys, key string) *attributeKind {
+	next := c.last.next
+	if next == nil || next.key != key || key == "" {
+		next = c.find(all, key)
+		c.last.next = next
+	}
+	c.last = next
+	return &next.attributeKind
+}
+
+func (c *keyCache) find(all *attributeKeys, key string) *cachedKey {
 	h := keyHash(key)
-	first, second := &c[uint8(h)], &c[uint8(h>>8)]
+	first, second := &c.places[uint8(h)], &c.places[uint8(h>>8)]
 	switch {
 	case first.key == key && key != "":
 		return first
@@ -81,7 +104,7 @@ func (c *keyCache) kind(all *attributeKeys, key string) *attributeKind {
 	if first.key != "" {
 		first = second
 	}
-	*first = all.kind(key)
+	first.attributeKind = all.kind(key)
 	return first
 }
 

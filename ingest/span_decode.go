@@ -19,10 +19,11 @@ func (d *decoder) span(message []byte) {
 	s := &d.in.data
 	s.clear()
 	d.any, d.told = false, d.told[:0]
-	for len(message) > 0 && d.err == nil {
-		if n := d.usualField(s, message); n > 0 {
-			message = message[n:]
-			continue
+	d.in.keys.begin()
+	for {
+		message = d.usualFields(s, message)
+		if len(message) == 0 || d.err != nil {
+			break
 		}
 		r := wire.Reader{Rest: message}
 		if r.Next() {
@@ -42,7 +43,7 @@ func (d *decoder) span(message []byte) {
 	}
 }
 
-// Tags of the fields of a span, in one byte.
+// Tags of the fields of a span, in one byte, but for that of the flags, which has two.
 const (
 	traceTag     = 1<<3 | byte(wire.Bytes)
 	idTag        = 2<<3 | byte(wire.Bytes)
@@ -52,58 +53,76 @@ const (
 	startTag     = 7<<3 | byte(wire.Fixed64)
 	endTag       = 8<<3 | byte(wire.Fixed64)
 	attributeTag = 9<<3 | byte(wire.Bytes)
+	statusTag    = 15<<3 | byte(wire.Bytes)
+	flagsTag     = 16<<3&0x7f | 0x80 | byte(wire.Fixed32)
+	flagsTag2    = 16 >> 4
 )
 
-// usualField reads the field that a message begins with, if it is written as every SDK
-// writes it, and gives its size; 0: field has to look. It is two thirds of all decoding.
-func (d *decoder) usualField(s *spanData, b []byte) int {
-	if len(b) < 9 {
-		return 0
-	}
-	size := 2 + int(b[1])
-	switch b[0] {
-	case attributeTag:
-		if b[1] < 0x80 && size <= len(b) {
-			d.spanAttribute(s, b[2:size])
-			return size
-		}
-	case startTag:
-		s.start = binary.LittleEndian.Uint64(b[1:])
-		return 9
-	case endTag:
-		s.end = binary.LittleEndian.Uint64(b[1:])
-		return 9
-	case traceTag:
-		if b[1] == 16 && len(b) >= 18 {
+// usualFields reads the fields that a message begins with, as far as they are written as
+// every SDK writes them, and gives what field has to look at. It is two thirds of all
+// decoding.
+func (d *decoder) usualFields(s *spanData, b []byte) (rest []byte) {
+	for len(b) >= 9 {
+		size := 2 + int(b[1])
+		switch b[0] {
+		case attributeTag:
+			if b[1] >= 0x80 || size > len(b) {
+				return b
+			}
+			if d.spanAttribute(s, b[2:size]); d.err != nil {
+				return b
+			}
+		case startTag:
+			s.start = binary.LittleEndian.Uint64(b[1:])
+			size = 9
+		case endTag:
+			s.end = binary.LittleEndian.Uint64(b[1:])
+			size = 9
+		case traceTag:
+			if b[1] != 16 || len(b) < 18 {
+				return b
+			}
 			s.trace = [2]uint64{binary.BigEndian.Uint64(b[2:]), binary.BigEndian.Uint64(b[10:])}
-			return 18
-		}
-	case idTag:
-		if b[1] == 8 && len(b) >= 10 {
+		case idTag:
+			if b[1] != 8 || len(b) < 10 {
+				return b
+			}
 			s.id = binary.BigEndian.Uint64(b[2:])
-			return 10
-		}
-	case parentTag:
-		switch {
-		case b[1] == 8 && len(b) >= 10:
-			s.parent = binary.BigEndian.Uint64(b[2:])
-			return 10
-		case b[1] == 0:
-			s.parent = 0
-			return 2
-		}
-	case nameTag:
-		if b[1] < 0x80 && size <= len(b) {
+		case parentTag:
+			switch {
+			case b[1] == 8 && len(b) >= 10:
+				s.parent = binary.BigEndian.Uint64(b[2:])
+			case b[1] == 0:
+				s.parent = 0
+			default:
+				return b
+			}
+		case nameTag:
+			if b[1] >= 0x80 || size > len(b) {
+				return b
+			}
 			s.name = textOf(b[2:size])
-			return size
-		}
-	case kindTag:
-		if b[1] < 0x80 {
+		case kindTag:
+			if b[1] >= 0x80 {
+				return b
+			}
 			s.kind = kindNumbered(int32(b[1]))
-			return 2
+			size = 2
+		case statusTag: // of most spans it tells nothing
+			if b[1] != 0 {
+				return b
+			}
+		case flagsTag:
+			if b[1] != flagsTag2 {
+				return b
+			}
+			size = 6
+		default:
+			return b
 		}
+		b = b[size:]
 	}
-	return 0
+	return b
 }
 
 // field reads any field of a span.
@@ -169,11 +188,14 @@ func (d *decoder) spanAttribute(s *spanData, message []byte) {
 		return
 	}
 	kind := d.in.keys.kind(d.in.a.keys, key)
-	if kind.field == fieldOther && kind.trait == 0 && isUsual(text) {
-		return // most say nothing here
+	switch {
+	case kind.field == fieldOther && kind.trait == 0 && isUsual(text): // most say nothing here
+	case isText(text) && kind.field != fieldOther:
+		s.fields[kind.field] = textOf(text[2:])
+	default:
+		v := d.valueOf(text)
+		d.use(s, kind, &v)
 	}
-	v := d.valueOf(text)
-	d.use(s, kind, &v)
 }
 
 func (d *decoder) use(s *spanData, kind *attributeKind, v *value) {

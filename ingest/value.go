@@ -72,14 +72,20 @@ func usualAttribute(b []byte) (key string, v []byte, ok bool) {
 	return "", nil, false
 }
 
-// isUsual says that a value is a well-formed text or number, and nothing else.
+// isText says that a value is a short text, well-formed, and nothing else.
+func isText(b []byte) bool {
+	return len(b) >= 2 && b[0] == stringValue<<3|byte(wire.Bytes) && b[1] < 0x80 && int(b[1]) == len(b)-2
+}
+
+// isUsual says that a value is a short text or a number, well-formed, and nothing else.
 func isUsual(b []byte) bool {
-	if len(b) < 2 {
+	switch {
+	case isText(b):
+		return true
+	case len(b) < 2:
 		return false
 	}
 	switch b[0] {
-	case stringValue<<3 | byte(wire.Bytes):
-		return b[1] < 0x80 && int(b[1]) == len(b)-2
 	case intValue<<3 | byte(wire.Varint), boolValue<<3 | byte(wire.Varint):
 		_, n := binary.Uvarint(b[1:])
 		return n == len(b)-1
@@ -90,10 +96,10 @@ func isUsual(b []byte) bool {
 // valueOf reads an AnyValue.
 func (d *decoder) valueOf(b []byte) (v value) {
 	switch {
+	case isText(b):
+		v.field, v.data = stringValue, b[2:]
 	case !isUsual(b):
 		d.anyValue(&v, b, 1)
-	case b[0] == stringValue<<3|byte(wire.Bytes):
-		v.field, v.data = stringValue, b[2:]
 	default:
 		v.field = uint32(b[0] >> 3)
 		v.num, _ = binary.Uvarint(b[1:])
@@ -155,6 +161,14 @@ func (d *decoder) pair(v *value, message []byte, depth int) {
 	d.ends(&r)
 }
 
+// smallNumbers are the texts of numbers as small as status codes are.
+var smallNumbers = func() (texts [1000]string) {
+	for i := range texts {
+		texts[i] = strconv.Itoa(i)
+	}
+	return texts
+}()
+
 // text gives a value as text: of a list the first element.
 func (d *decoder) text(v *value) string {
 	begin := len(d.numbers)
@@ -164,6 +178,9 @@ func (d *decoder) text(v *value) string {
 	case boolValue:
 		return strconv.FormatBool(v.num != 0)
 	case intValue:
+		if v.num < uint64(len(smallNumbers)) {
+			return smallNumbers[v.num]
+		}
 		d.numbers = strconv.AppendInt(d.numbers, int64(v.num), 10)
 	case doubleValue:
 		d.numbers = strconv.AppendFloat(d.numbers, math.Float64frombits(v.num), 'g', -1, 64)
