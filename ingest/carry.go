@@ -55,8 +55,7 @@ func (j *joiner) carryOver(s *shard) {
 
 // call is a client or producer span of the window at work.
 type call struct {
-	trace    [2]uint64
-	id       uint64
+	hash     uint64 // of its ids
 	resource uint32
 }
 
@@ -85,7 +84,7 @@ func indexed(window int64, list []call) calls {
 		begins: make([]uint32, 1<<n+1), shift: 64 - n,
 	}
 	for i := range list {
-		c.begins[hashCall(list[i].trace, list[i].id)>>c.shift]++
+		c.begins[list[i].hash>>c.shift]++
 	}
 	sum := uint32(0)
 	for k, n := range c.begins {
@@ -93,7 +92,7 @@ func indexed(window int64, list []call) calls {
 		c.begins[k] = sum
 	}
 	for i := len(list) - 1; i >= 0; i-- { // from their ends down: then they are where each begins
-		h := hashCall(list[i].trace, list[i].id)
+		h := list[i].hash
 		c.begins[h>>c.shift]--
 		at := c.begins[h>>c.shift]
 		c.hashes[at], c.resources[at] = h, list[i].resource

@@ -254,7 +254,7 @@ func (j *joiner) sortIn(p position) {
 	if j.current(r) {
 		j.heard[r.resource] = true
 		if r.kind.isCall() {
-			j.made = append(j.made, call{r.trace, r.id, r.resource})
+			j.made = append(j.made, call{hashCall(r.trace, r.id), r.resource})
 		}
 	}
 	if up.owner == none {
