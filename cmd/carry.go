@@ -130,7 +130,7 @@ func (l *live) recallAnnouncement(body []byte) error {
 // walJournal writes OTLP requests to the write-ahead log.
 type walJournal struct {
 	log interface {
-		Append(signal, encoding string, body []byte) error
+		Append(signal, encoding string, body []byte, dense bool) error
 		Room(bytes int) error
 	}
 	full *atomic.Uint64 // counts requests that found no room
@@ -147,7 +147,7 @@ func (j walJournal) Room(bytes int) error {
 
 // Append stores a request before it is answered.
 func (j walJournal) Append(signal otlp.Signal, encoding otlp.Encoding, body []byte) error {
-	return j.log.Append(strconv.Itoa(int(signal)), strconv.Itoa(int(encoding)), body)
+	return j.log.Append(strconv.Itoa(int(signal)), strconv.Itoa(int(encoding)), body, encoding.Dense())
 }
 
 func parseRecord(signal, encoding string) (s otlp.Signal, e otlp.Encoding, err error) {

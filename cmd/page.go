@@ -103,7 +103,7 @@ func (l *live) announce(ctx context.Context, a unship.Announcement) error {
 	if err := l.agg.Announce(a); err != nil {
 		return err
 	}
-	return l.wal.Append(walAnnouncement, "", body)
+	return l.wal.Append(walAnnouncement, "", body, false)
 }
 
 func (l *live) status(ports listeners) dashboards.Status {

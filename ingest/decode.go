@@ -6,21 +6,29 @@ import "unship.dev/ingest/otlp/wire"
 // and keeps nothing of them. The error is wire.ErrMalformed, wire.ErrTooDeep or
 // ErrOverloaded, and then nothing of the request was taken, or nil.
 func (a *Aggregator) TracesProto(message []byte) (Refusal, error) {
-	return a.proto(message, (*decoder).takeSpan)
+	return a.proto(message, (*decoder).takeSpan, nil)
+}
+
+// TracesKept is TracesProto, and hands over what [Aggregator.TracesReduced] needs to take
+// the same again, once it was taken. What keep is given must not be used later. The
+// error may be that of keep, too; then all was taken.
+func (a *Aggregator) TracesKept(message []byte, keep func(reduced []byte) error) (Refusal, error) {
+	return a.proto(message, (*decoder).takeSpan, keep)
 }
 
 // MetricsProto takes an ExportMetricsServiceRequest as TracesProto takes traces.
 func (a *Aggregator) MetricsProto(message []byte) (Refusal, error) {
-	return a.proto(message, (*decoder).metric)
+	return a.proto(message, (*decoder).metric, nil)
 }
 
 // LogsProto takes an ExportLogsServiceRequest as TracesProto takes traces.
 func (a *Aggregator) LogsProto(message []byte) (Refusal, error) {
-	return a.proto(message, (*decoder).logRecord)
+	return a.proto(message, (*decoder).logRecord, nil)
 }
 
-// proto takes a request in protobuf. The three kinds differ in what their scopes hold.
-func (a *Aggregator) proto(message []byte, record recordReader) (Refusal, error) {
+// proto takes a request in protobuf. The three kinds differ in what their scopes hold. If
+// keep is not nil, it is given the spans, reduced.
+func (a *Aggregator) proto(message []byte, record recordReader, keep func([]byte) error) (r Refusal, err error) {
 	in, err := a.begin(0)
 	if err != nil {
 		return Refusal{}, err
@@ -36,8 +44,15 @@ func (a *Aggregator) proto(message []byte, record recordReader) (Refusal, error)
 		in.done()
 		return Refusal{}, d.err
 	}
+	var reduced []byte
+	if keep != nil {
+		reduced = in.reduce()
+	}
 	in.commit()
-	return in.end(), nil
+	if keep != nil {
+		err = keep(reduced)
+	}
+	return in.end(), err
 }
 
 // recordReader reads a record of a resource: a span, a metric, a log record. It is

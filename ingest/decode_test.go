@@ -334,7 +334,10 @@ func FuzzTracesProto(f *testing.F) {
 	f.Add(marshal(f, rich(f)))
 	f.Add(marshal(f, traces(f, shop()...)))
 	f.Add(marshal(f, payload(1, 5)))
-	f.Fuzz(func(t *testing.T, message []byte) { checkSame(t, message) })
+	f.Fuzz(func(t *testing.T, message []byte) {
+		checkSame(t, message)
+		checkReduced(t, message)
+	})
 }
 
 // BenchmarkTracesProto is the whole way of spans: bytes to windows.

@@ -78,6 +78,7 @@ type intake struct {
 	stage     stage
 	points    pointStage
 	lines     lineStage
+	reducer   reducer
 }
 
 // begin starts a request of about n records, or says that there is no room.
@@ -112,6 +113,7 @@ func (in *intake) done() {
 	in.stage.reset()
 	in.points.reset()
 	in.lines.reset()
+	in.reducer.reset()
 	in.tally, in.lost, in.maxTime, in.last, in.bytes = Stats{}, 0, 0, firstIndex, 0
 	in.data.clear()
 	in.pointData.clear()

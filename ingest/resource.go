@@ -447,13 +447,19 @@ func (t *resources) snapshot() []*resource {
 
 // clone copies the texts out of the decoder's buffer.
 func (id identity) clone() identity {
-	for _, s := range []*string{
-		&id.release.Environment, &id.release.Namespace, &id.release.Name, &id.release.Version,
-		&id.instance.ID, &id.instance.Node, &id.build, &id.place[0], &id.place[1], &id.place[2],
-	} {
+	for _, s := range id.texts() {
 		*s = strings.Clone(*s)
 	}
 	return id
+}
+
+// texts gives all that makes an identity. Their order is written to journals and never
+// changes.
+func (id *identity) texts() [10]*string {
+	return [...]*string{
+		&id.release.Environment, &id.release.Namespace, &id.release.Name, &id.release.Version,
+		&id.instance.ID, &id.instance.Node, &id.build, &id.place[0], &id.place[1], &id.place[2],
+	}
 }
 
 func (t *resources) count() int {

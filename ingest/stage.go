@@ -67,7 +67,7 @@ func (in *intake) span(r *resource, d *spanData) {
 	in.stage.name(&s, d, r)
 	if s.result == failed && !s.kind.isCall() || d.fields[exceptionType] != "" {
 		x := d.exception()
-		if x.typ != "" && !in.thin {
+		if x.typ != "" {
 			in.places.locate(x)
 		}
 		in.stage.failures = append(in.stage.failures, failure{d.errorName(), d.errorText(), *x})

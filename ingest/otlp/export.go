@@ -27,6 +27,9 @@ const retryAfter = 2 * time.Second
 // errMalformed says that a request cannot be read; it never will be.
 var errMalformed = errors.New("malformed request")
 
+// errNotKept says that a request was taken and could not be written to the journal.
+var errNotKept = errors.New("write request to journal")
+
 // exporter does what an Export call is for, whichever way it came.
 type exporter struct {
 	consumer Consumer
@@ -58,22 +61,32 @@ func (e *exporter) export(signal Signal, encoding Encoding, compression string, 
 		defer shared.Put(p)
 		plain = *p
 	}
-	answer, err := consume(signal, encoding, plain, e.consumer)
+	keep := e.keeper(signal, encoding, compression, body, plain)
+	answer, err := consume(signal, encoding, plain, e.consumer, keep)
 	if err != nil {
 		return nil, e.status(signal, err)
 	}
-	if e.journal == nil {
-		return answer, nil
-	}
-	kept := encoding
-	if compression == "gzip" && encoding == Protobuf {
-		kept, plain = ProtobufGzip, body
-	}
-	if err := e.journal.Append(signal, kept, plain); err != nil {
-		e.log.Error("write request to journal; the sender is told to send it again", "signal", signal, "err", err)
-		return nil, retryable(codes.Unavailable, "the request could not be made durable; send again")
-	}
 	return answer, nil
+}
+
+// keeper gives what writes a request to the journal once it was taken; nil if there is
+// no journal. Of traces it is told what to write, other requests are written as they came.
+func (e *exporter) keeper(signal Signal, encoding Encoding, compression string, body, plain []byte) func(reduced []byte) error {
+	if e.journal == nil {
+		return nil
+	}
+	return func(reduced []byte) error {
+		switch {
+		case signal == Traces:
+			encoding, plain = Reduced, reduced
+		case compression == "gzip" && encoding == Protobuf:
+			encoding, plain = ProtobufGzip, body
+		}
+		if err := e.journal.Append(signal, encoding, plain); err != nil {
+			return fmt.Errorf("%w: %w", errNotKept, err)
+		}
+		return nil
+	}
 }
 
 // unreadable is the answer to a body that cannot be inflated. It never will be.
@@ -100,6 +113,10 @@ func (e *exporter) status(signal Signal, err error) error {
 	case errors.Is(err, ingest.ErrOverloaded):
 		return retryable(codes.ResourceExhausted, err.Error())
 	}
+	if errors.Is(err, errNotKept) {
+		e.log.Error("the sender is told to send a request again", "signal", signal, "err", err)
+		return retryable(codes.Unavailable, "the request could not be made durable; send again")
+	}
 	e.log.Error("consume request; the sender is told to send it again", "signal", signal, "err", err)
 	return retryable(codes.Unavailable, "the request could not be taken; send again")
 }
@@ -124,7 +141,13 @@ func retryable(code codes.Code, message string) error {
 // Replay consumes a request that a journal gives back. Records that were refused
 // the first time are refused again, in silence.
 func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) error {
-	if encoding == ProtobufGzip {
+	switch encoding {
+	case Reduced:
+		if err := consumer.TracesReduced(body); err != nil {
+			return fmt.Errorf("replay %s from journal: %w", signal, err)
+		}
+		return nil
+	case ProtobufGzip:
 		p, err := inflatersOf["gzip"].inflate(body, math.MaxInt32) // it was taken once: it is not too large
 		if err != nil {
 			return fmt.Errorf("replay %s from journal: %w", signal, err)
@@ -132,14 +155,15 @@ func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) er
 		defer shared.Put(p)
 		encoding, body = Protobuf, *p
 	}
-	if _, err := consume(signal, encoding, body, consumer); err != nil {
+	if _, err := consume(signal, encoding, body, consumer, nil); err != nil {
 		return fmt.Errorf("replay %s from journal: %w", signal, err)
 	}
 	return nil
 }
 
-// consume hands a request over as protobuf, and encodes the response.
-func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte, error) {
+// consume hands a request over as protobuf, has it kept if keep is not nil, and encodes
+// the response.
+func consume(signal Signal, encoding Encoding, body []byte, to Consumer, keep func([]byte) error) ([]byte, error) {
 	x, err := exchangeOf(signal, to)
 	if err != nil {
 		return nil, err
@@ -156,7 +180,7 @@ func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte
 	default:
 		return nil, malformed(signal, encoding, errors.New("the encoding is unknown"))
 	}
-	refused, err := x.take(message)
+	refused, err := x.hand(message, signal, to, keep)
 	switch {
 	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrTooDeep):
 		return nil, malformed(signal, encoding, err)
@@ -170,6 +194,21 @@ func consume(signal Signal, encoding Encoding, body []byte, to Consumer) ([]byte
 		return out.MarshalJSON()
 	}
 	return out.MarshalProto()
+}
+
+// hand hands a request over, and has it kept.
+func (x *exchange) hand(message []byte, signal Signal, to Consumer, keep func([]byte) error) (ingest.Refusal, error) {
+	switch {
+	case keep == nil:
+		return x.take(message)
+	case signal == Traces:
+		return to.TracesKept(message, keep)
+	}
+	refused, err := x.take(message)
+	if err == nil {
+		err = keep(nil)
+	}
+	return refused, err
 }
 
 func malformed(signal Signal, encoding Encoding, why error) error {
@@ -232,7 +271,7 @@ func logsResponse(r ingest.Refusal) response {
 func (s Signal) String() string { return name(s, "traces", "metrics", "logs") }
 
 // String is the encoding's name.
-func (e Encoding) String() string { return name(e, "protobuf", "JSON", "protobuf in gzip") }
+func (e Encoding) String() string { return name(e, "protobuf", "JSON", "protobuf in gzip", "reduced") }
 
 func name[T ~uint8](n T, names ...string) string {
 	if n >= 1 && int(n) <= len(names) {

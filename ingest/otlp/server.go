@@ -37,6 +37,10 @@ type Consumer interface {
 	TracesProto([]byte) (ingest.Refusal, error)
 	MetricsProto([]byte) (ingest.Refusal, error)
 	LogsProto([]byte) (ingest.Refusal, error)
+	// TracesKept is TracesProto, and gives keep what TracesReduced takes again. What keep
+	// returns is returned.
+	TracesKept(message []byte, keep func(reduced []byte) error) (ingest.Refusal, error)
+	TracesReduced([]byte) error
 }
 
 // Signal is what a request carries.
@@ -57,7 +61,11 @@ const (
 	Protobuf Encoding = iota + 1
 	JSON
 	ProtobufGzip // only in journals: a body that stayed as it came
+	Reduced      // only in journals: spans as ingest.Aggregator.TracesKept gives them
 )
+
+// Dense says that bodies in an encoding are not worth compressing.
+func (e Encoding) Dense() bool { return e == ProtobufGzip || e == Reduced }
 
 // Journal keeps requests that are answered but not yet part of a closed tick.
 // Append is called before the answer; body must not be kept. What [Replay] is given later

@@ -54,6 +54,20 @@ func (s *sink) TracesProto(b []byte) (ingest.Refusal, error) {
 	return s.take(n, &s.spans)
 }
 
+// TracesKept keeps requests as they are.
+func (s *sink) TracesKept(b []byte, keep func([]byte) error) (ingest.Refusal, error) {
+	refused, err := s.TracesProto(b)
+	if err != nil {
+		return refused, err
+	}
+	return refused, keep(b)
+}
+
+func (s *sink) TracesReduced(b []byte) error {
+	_, err := s.TracesProto(b)
+	return err
+}
+
 func (s *sink) MetricsProto(b []byte) (ingest.Refusal, error) {
 	n, err := told(b, (*ingest.Aggregator).MetricsProto)
 	if err != nil {
@@ -391,7 +405,7 @@ func FuzzConsume(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, signal, encoding uint8, body []byte) {
-		if _, err := consume(Signal(signal%4), Encoding(encoding%3), body, a); err != nil && !errors.Is(err, errMalformed) {
+		if _, err := consume(Signal(signal%4), Encoding(encoding%3), body, a, nil); err != nil && !errors.Is(err, errMalformed) {
 			t.Error(err)
 		}
 		a.Take()

@@ -38,7 +38,7 @@ func replayed(t *testing.T, dir string) (bodies []string, damage int) {
 func fill(t *testing.T, l *wal.Log, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if err := l.Append("traces", "protobuf", fmt.Appendf(nil, "body %d", i)); err != nil {
+		if err := l.Append("traces", "protobuf", fmt.Appendf(nil, "body %d", i), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestFullLogRefuses(t *testing.T) {
 	l := open(t, t.TempDir(), wal.Options{MaxBytes: 2000})
 	var err error
 	for i := 0; err == nil && i < 1000; i++ {
-		err = l.Append("traces", "protobuf", make([]byte, 100))
+		err = l.Append("traces", "protobuf", make([]byte, 100), false)
 	}
 	if err == nil {
 		t.Error("1000 bodies of 100 bytes went into 2000 bytes")
@@ -153,7 +153,7 @@ func TestConcurrentAppends(t *testing.T) {
 	for w := range 8 {
 		all.Go(func() {
 			for i := range 50 {
-				if err := l.Append("logs", "json", fmt.Appendf(nil, "%d %d", w, i)); err != nil {
+				if err := l.Append("logs", "json", fmt.Appendf(nil, "%d %d", w, i), false); err != nil {
 					t.Error(err)
 				}
 			}
@@ -198,7 +198,7 @@ func FuzzReplay(f *testing.F) {
 		}
 		defer l.Close()
 		_ = l.Replay(func(string, string, []byte) error { return nil })
-		if err := l.Append("traces", "protobuf", []byte("still works")); err != nil {
+		if err := l.Append("traces", "protobuf", []byte("still works"), false); err != nil {
 			t.Error(err)
 		}
 	})

@@ -119,14 +119,15 @@ func Open(dir string, opts Options) (*Log, error) {
 
 // Append writes one request. When it returns without error the request survives
 // the end of the process. Every error is worth trying again later: the disk is
-// full, or the log is; nothing of the request was kept.
-func (l *Log) Append(signal, encoding string, body []byte) error {
+// full, or the log is; nothing of the request was kept. A body that is dense already is
+// not compressed.
+func (l *Log) Append(signal, encoding string, body []byte, dense bool) error {
 	room, ok := l.rooms.Get().(*[]byte)
 	if !ok {
 		room = new([]byte)
 	}
 	defer l.rooms.Put(room)
-	record, err := encode(*room, signal, encoding, body)
+	record, err := encode(*room, signal, encoding, body, dense)
 	if err != nil {
 		return fmt.Errorf("append to write-ahead log: %w", err)
 	}

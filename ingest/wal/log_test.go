@@ -25,7 +25,7 @@ var epoch = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 func add(t *testing.T, l *wal.Log, bodies ...string) {
 	t.Helper()
 	for _, b := range bodies {
-		if err := l.Append("traces", "proto", []byte(b)); err != nil {
+		if err := l.Append("traces", "proto", []byte(b), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWhatWasAppendedIsReplayedInOrder(t *testing.T) {
 	for i := range 50 {
 		body := []byte(strings.Repeat("x", i))
 		signal, encoding := []string{"traces", "metrics", "logs"}[i%3], []string{"proto", "json"}[i%2]
-		if err := l.Append(signal, encoding, body); err != nil {
+		if err := l.Append(signal, encoding, body, false); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, fmt.Sprint(signal, encoding, len(body)))
@@ -113,7 +113,7 @@ func TestRotateWithCountsWhatArrivesMeanwhile(t *testing.T) {
 	work.Go(func() {
 		for i := range 2000 {
 			latest.Store(int64(i))
-			if err := l.Append("traces", "proto", fmt.Append(nil, i)); err != nil {
+			if err := l.Append("traces", "proto", fmt.Append(nil, i), false); err != nil {
 				t.Error(err)
 			}
 		}
@@ -244,7 +244,7 @@ func TestFullIsAnErrorUntilTrimmed(t *testing.T) {
 	l := open(t, t.TempDir(), wal.Options{MaxBytes: 1000})
 	var err error
 	for err == nil {
-		err = l.Append("logs", "json", make([]byte, 100))
+		err = l.Append("logs", "json", make([]byte, 100), false)
 	}
 	if !errors.Is(err, wal.ErrFull) || l.Size() > 1000 {
 		t.Fatalf("error %v at %d bytes; want ErrFull below 1000", err, l.Size())
@@ -257,7 +257,7 @@ func TestFullIsAnErrorUntilTrimmed(t *testing.T) {
 
 func TestAppendAfterCloseIsAnError(t *testing.T) {
 	l := open(t, t.TempDir(), wal.Options{})
-	if err := errors.Join(l.Close(), l.Append("logs", "json", nil)); err == nil {
+	if err := errors.Join(l.Close(), l.Append("logs", "json", nil, false)); err == nil {
 		t.Error("accepted after Close")
 	}
 }
@@ -279,7 +279,7 @@ func TestAppendsBesideRotations(t *testing.T) {
 	for g := range 8 {
 		work.Go(func() {
 			for i := range 50 {
-				if err := l.Append("traces", "proto", fmt.Appendf(nil, "%d-%d", g, i)); err != nil {
+				if err := l.Append("traces", "proto", fmt.Appendf(nil, "%d-%d", g, i), false); err != nil {
 					t.Error(err)
 				}
 				if i%20 == 0 {
@@ -337,7 +337,7 @@ func TestKilled(t *testing.T) {
 func appendForever(dir string) {
 	l, err := wal.Open(dir, wal.Options{SegmentBytes: 4000})
 	for i := 0; err == nil; i++ {
-		if err = l.Append("traces", "proto", fmt.Append(nil, i)); err == nil {
+		if err = l.Append("traces", "proto", fmt.Append(nil, i), false); err == nil {
 			fmt.Println(i)
 		}
 	}
@@ -351,7 +351,7 @@ func FuzzSeal(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, body := range []string{"", "first", "second"} {
-		if err := l.Append("traces", "proto", []byte(body)); err != nil {
+		if err := l.Append("traces", "proto", []byte(body), false); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -391,7 +391,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		err := l.Append("traces", "proto", body)
+		err := l.Append("traces", "proto", body, false)
 		if errors.Is(err, wal.ErrFull) {
 			err = errors.Join(l.Rotate(epoch), l.Trim(epoch.Add(1)))
 		}

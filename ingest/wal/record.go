@@ -50,9 +50,10 @@ func checksum(length, payload []byte) uint32 {
 // leastPacked is the size from which a body is worth compressing.
 const leastPacked = 512
 
-// encode makes the record of a request in the room of another. The body is compressed
-// where that saves an eighth or more: it costs less than to write what it saves.
-func encode(room []byte, signal, encoding string, body []byte) ([]byte, error) {
+// encode makes the record of a request in the room of another. Unless it is dense already,
+// the body is compressed where that saves an eighth or more: it costs less than to write
+// what it saves.
+func encode(room []byte, signal, encoding string, body []byte, dense bool) ([]byte, error) {
 	if len(signal) > 255 || len(encoding) > 255 {
 		return nil, errors.New("the name of a signal or an encoding is longer than 255 bytes")
 	}
@@ -65,7 +66,7 @@ func encode(room []byte, signal, encoding string, body []byte) ([]byte, error) {
 	record = append(record, signal...)
 	record = append(record, byte(len(encoding)))
 	record = append(record, encoding...)
-	if len(body) >= leastPacked {
+	if !dense && len(body) >= leastPacked {
 		record = slices.Grow(record, s2.MaxEncodedLen(len(body)))
 		packed := s2.Encode(record[len(record):cap(record)], body)
 		if len(packed) <= len(body)/8*7 {
