@@ -25,21 +25,27 @@ func (d *durations) add(bucket int16) {
 			d.listed++
 			return
 		}
-		d.count()
+		d.count(bucket, bucket)
 	}
 	d.addMany(bucket, 1)
 }
 
-// count turns from a list to counts.
-func (d *durations) count() {
-	n := d.listed
+// count turns from a list to counts, with room from one bucket to another. What is listed
+// tells where the others will be.
+func (d *durations) count(low, high int16) {
+	list := d.list[:d.listed]
 	d.listed = 0
-	for _, bucket := range d.list[:n] {
-		d.addMany(bucket, 1)
+	for _, bucket := range list {
+		low, high = min(low, bucket), max(high, bucket)
+	}
+	margin := max(fewDurations, (high-low)/2)
+	d.widen(low-margin, high+margin+1)
+	for _, bucket := range list {
+		d.counts[bucket-d.first]++
 	}
 }
 
-// addMany adds to the counts.
+// addMany adds to the counts, of which there are some.
 func (d *durations) addMany(bucket int16, n uint32) {
 	k := int(bucket) - int(d.first)
 	if uint(k) >= uint(len(d.counts)) {
@@ -51,24 +57,29 @@ func (d *durations) addMany(bucket int16, n uint32) {
 
 // reach widens the range to a bucket, and some way beyond.
 func (d *durations) reach(bucket int16) {
-	const least = 8
-	if len(d.counts) == 0 {
-		if cap(d.counts) < least {
-			d.counts = make([]uint32, 0, least)
-		}
-		d.counts = d.counts[:cap(d.counts)] // all zeros
-		d.first = bucket - int16(len(d.counts)/2)
-		return
-	}
-	more := int16(max(least, len(d.counts)/2))
 	first, end := d.first, d.first+int16(len(d.counts))
+	more := int16(len(d.counts) / 2)
 	if bucket < first {
 		first = min(bucket, first-more)
 	} else {
 		end = max(bucket+1, end+more)
 	}
-	counts := make([]uint32, end-first)
-	copy(counts[d.first-first:], d.counts)
+	d.widen(first, end)
+}
+
+// widen makes the counts those of the buckets from first on, up to end, or of more if
+// there is room.
+func (d *durations) widen(first, end int16) {
+	n := int(end - first)
+	if len(d.counts) == 0 && cap(d.counts) >= n {
+		d.counts = d.counts[:cap(d.counts)] // all zeros
+		d.first = first - int16(len(d.counts)-n)/2
+		return
+	}
+	counts := make([]uint32, n)
+	if len(d.counts) > 0 {
+		copy(counts[d.first-first:], d.counts)
+	}
 	d.first, d.counts = first, counts
 }
 
@@ -88,7 +99,7 @@ func (d *durations) merge(o *durations) {
 		d.add(bucket)
 	}
 	if len(o.counts) > 0 && len(d.counts) == 0 {
-		d.count()
+		d.count(o.first, o.first+int16(len(o.counts))-1)
 	}
 	for i, n := range o.counts {
 		if n > 0 {

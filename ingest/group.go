@@ -35,10 +35,13 @@ func (g *groups) fill(list *recordList) {
 	}
 	g.slots = zeroed(g.slots, size)
 	g.next = zeroed(g.next, len(g.spans))
+	at := 0
 	for i, r := range g.spans {
-		at := int(hashTrace(r.trace)) & (size - 1)
-		for g.slots[at] != 0 && g.spans[g.slots[at]-1].trace != r.trace {
-			at = (at + 1) & (size - 1)
+		if i == 0 || r.trace != g.spans[i-1].trace { // spans of one trace often come together
+			at = int(hashTrace(r.trace)) & (size - 1)
+			for g.slots[at] != 0 && g.spans[g.slots[at]-1].trace != r.trace {
+				at = (at + 1) & (size - 1)
+			}
 		}
 		g.next[i] = g.slots[at]
 		g.slots[at] = uint32(i) + 1
