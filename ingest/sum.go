@@ -47,8 +47,12 @@ type cell struct {
 	self                     durations
 }
 
-// clear empties a sum, and keeps its room.
+// clear empties a sum, and keeps its room unless that is more than most need.
 func (s *sum) clear() {
+	const most = 64
+	if cap(s.cells)+cap(s.calls) > most {
+		s.cells, s.calls = nil, nil
+	}
 	for i := range s.cells {
 		s.cells[i].self.clear()
 	}

@@ -23,7 +23,10 @@ const blockSums = 32
 
 type sumBlock [blockSums]sum
 
-// sumPool keeps sums, and the room in them, from window to window.
+// keptSums is how many sums, with the room in them, a joiner keeps from window to window.
+// Those beyond are in a pool: the garbage collector may have them.
+const keptSums = 1 << 11
+
 var sumPool = sync.Pool{New: func() any { return new(sumBlock) }}
 
 // maxRemembered is for how many sums and names the room that a window took is kept.
@@ -33,13 +36,15 @@ func (s *sums) reset() {
 	for i := range s.size {
 		s.at(i).clear()
 	}
-	for _, b := range s.blocks {
-		sumPool.Put(b)
+	if n := keptSums / blockSums; len(s.blocks) > n {
+		for _, b := range s.blocks[n:] {
+			sumPool.Put(b)
+		}
+		clear(s.blocks[n:])
+		s.blocks = s.blocks[:n]
 	}
-	clear(s.blocks)
-	s.blocks = s.blocks[:0]
 	if s.size+len(s.nameOf) > maxRemembered {
-		s.blocks, s.slots, s.nameOf, s.traitsOf = nil, nil, nil, nil
+		s.slots, s.nameOf, s.traitsOf = nil, nil, nil
 	}
 	clear(s.slots)
 	s.size = 0
