@@ -65,11 +65,13 @@ func (d *decoder) usualFields(s *spanData, b []byte) (rest []byte) {
 	for len(b) >= 9 {
 		size := 2 + int(b[1])
 		switch b[0] {
-		case attributeTag:
+		case attributeTag, nameTag:
 			if b[1] >= 0x80 || size > len(b) {
 				return b
 			}
-			if d.spanAttribute(s, b[2:size]); d.err != nil {
+			if b[0] == nameTag {
+				s.name = textOf(b[2:size])
+			} else if d.spanAttribute(s, b[2:size]); d.err != nil {
 				return b
 			}
 		case startTag:
@@ -97,11 +99,6 @@ func (d *decoder) usualFields(s *spanData, b []byte) (rest []byte) {
 			default:
 				return b
 			}
-		case nameTag:
-			if b[1] >= 0x80 || size > len(b) {
-				return b
-			}
-			s.name = textOf(b[2:size])
 		case kindTag:
 			if b[1] >= 0x80 {
 				return b

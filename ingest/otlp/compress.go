@@ -13,6 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // its writer is kept; before registered, so that it does not replace ours
+
+	"unship.dev/ingest/otlp/deflate"
 )
 
 // maxWindow bounds what a zstd stream can make its reader allocate at once.
@@ -78,8 +80,11 @@ func (p *pooled) Close() error {
 
 // inflate reads a compressed message into a buffer, which the caller puts back;
 // errTooLarge says that it would have more than limit bytes.
-func (i *inflaters) inflate(message []byte, limit int) (*[]byte, error) {
-	p, err := i.open(message)
+func inflate(compression string, message []byte, limit int) (*[]byte, error) {
+	if compression == "gzip" {
+		return gunzip(message, limit)
+	}
+	p, err := inflatersOf[compression].open(message)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +94,23 @@ func (i *inflaters) inflate(message []byte, limit int) (*[]byte, error) {
 		err = errTooLarge
 	}
 	return plain, err
+}
+
+// believedRatio is up to where a message is believed that says how large it will be.
+const believedRatio = 32
+
+func gunzip(message []byte, limit int) (*[]byte, error) {
+	p := shared.Get(min(deflate.SizeHint(message), limit, believedRatio*len(message)) + deflate.Slack)
+	plain, err := deflate.AppendGzip((*p)[:0], message, limit)
+	*p = plain
+	if err != nil {
+		shared.Put(p)
+		if errors.Is(err, deflate.ErrTooLarge) {
+			err = errTooLarge
+		}
+		return nil, err
+	}
+	return p, nil
 }
 
 // tooLarge is the message of an error over a body beyond the limit.

@@ -54,7 +54,7 @@ func (e *exporter) export(signal Signal, encoding Encoding, compression string, 
 	}
 	plain := body
 	if compression != "" {
-		p, err := inflatersOf[compression].inflate(body, e.limit)
+		p, err := inflate(compression, body, e.limit)
 		if err != nil {
 			return nil, e.unreadable(compression, err)
 		}
@@ -148,7 +148,7 @@ func Replay(signal Signal, encoding Encoding, body []byte, consumer Consumer) er
 		}
 		return nil
 	case ProtobufGzip:
-		p, err := inflatersOf["gzip"].inflate(body, math.MaxInt32) // it was taken once: it is not too large
+		p, err := inflate("gzip", body, math.MaxInt32) // it was taken once: it is not too large
 		if err != nil {
 			return fmt.Errorf("replay %s from journal: %w", signal, err)
 		}
