@@ -25,7 +25,7 @@ type sumBlock [blockSums]sum
 
 // keptSums is how many sums, with the room in them, a joiner keeps from window to window.
 // Those beyond are in a pool: the garbage collector may have them.
-const keptSums = 1 << 11
+const keptSums = 1 << 10
 
 var sumPool = sync.Pool{New: func() any { return new(sumBlock) }}
 
