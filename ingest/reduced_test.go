@@ -86,3 +86,19 @@ func FuzzTracesReduced(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkTracesReduced is the whole way of spans that a journal gives back.
+func BenchmarkTracesReduced(b *testing.B) {
+	const batches, spans = 400, 512
+	a := newAggregator(b, func(o *Options) { o.MaxPendingBytes = 1 << 40 })
+	var all [][]byte
+	size := 0
+	for i := range batches {
+		all = append(all, reduced(b, a, marshal(b, payload(i, spans))))
+		size += len(all[i])
+	}
+	benchBatches(b, batches, spans, 50, "span", func(a *Aggregator, batch int) error {
+		return a.TracesReduced(all[batch])
+	})
+	b.ReportMetric(float64(size)/batches/spans, "B/span")
+}

@@ -198,6 +198,9 @@ func (d *spanData) clear() { *d = spanData{traits: d.traits[:0]} }
 // HTTP equals are: RESOURCE_EXHAUSTED (429), ABORTED (409). CANCELLED is
 // nobody's mistake.
 func grpcResult(code string) result {
+	if code == "" {
+		return succeeded
+	}
 	switch strings.ToUpper(code) {
 	case "2", "UNKNOWN", "4", "DEADLINE_EXCEEDED", "12", "UNIMPLEMENTED", "13", "INTERNAL",
 		"14", "UNAVAILABLE", "15", "DATA_LOSS":
