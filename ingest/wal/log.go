@@ -1,5 +1,6 @@
-// Package wal is a write-ahead log of raw OTLP requests: it keeps on disk what was
-// acknowledged to a sender until the windows made of it are durable elsewhere.
+// Package wal is a write-ahead log of OTLP requests, as they came or reduced to what
+// matters: it keeps on disk what was acknowledged to a sender until the windows made of it
+// are durable elsewhere.
 //
 // A request is appended before it is acknowledged. Every few seconds the caller
 // rotates, naming the latest event time appended so far, and trims what lies
