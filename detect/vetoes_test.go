@@ -3,6 +3,7 @@ package detect
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"unship.dev"
 	"unship.dev/rules"
@@ -22,8 +23,9 @@ func TestWhyAReleaseIsInnocent(t *testing.T) {
 		}, "older than the release: the error ratio of shop/ledger changed 1m"},
 		{"it began to fail later", func(s *simulation) {
 			s.replace("ledger", simStart, 0)
-			s.harm("ledger", "", "", simStart+60, effect{errors: .1})
-		}, "the error ratio of shop/ledger changed 5m"},
+			s.windows, s.policy.Watch = simStart+190, 20*time.Minute
+			s.harm("ledger", "", "", simStart+150, effect{errors: .1})
+		}, "the error ratio of shop/ledger changed 12m"},
 		{"old instances fail as well", func(s *simulation) {
 			s.canary("ledger", simStart, 2)
 			s.harm("ledger", "", "", simStart+5, effect{errors: .1})
