@@ -358,6 +358,7 @@ type grounds struct {
 	outside   bool         // failures are counted from callers that are not being released
 	asked     float64      // calls to the service a window before the release, by its callers' word
 	served    map[int]bool // operations that were served before the release
+	well      int          // see [watch.servedWell]
 	of        *service     // the service itself, where w's is a copy of it
 	callers   []*service
 	callees   []*service // both in order: neighbours that may be released as well

@@ -9,7 +9,7 @@ import (
 
 // newPast makes the comparison with the past, counting from window from.
 func (d *Detector) newPast(w *watch, from int32) *past {
-	p := &past{grounds: grounds{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin), served: map[int]bool{}}}
+	p := &past{grounds: grounds{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin), served: map[int]bool{}, well: w.servedWell()}}
 	if d.leaves(PartTime) {
 		p.exogenous = 1e-12
 	}
@@ -52,7 +52,16 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 
 // begin makes the past one that has no evidence yet.
 func (p *past) begin() {
-	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous)
+	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous, p.well)
+}
+
+// servedWell is for how many windows a release that has replaced everything served beside
+// the old version without harm; 0 if it is not known to have.
+func (w *watch) servedWell() int {
+	if w.frozen >= 0 || w.samples.Candidate < clearRequests {
+		return 0
+	}
+	return int(w.switched - w.begin)
 }
 
 // evidence is the log e-value to judge the release, and to ask about it.

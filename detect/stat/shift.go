@@ -386,13 +386,14 @@ func (s *Shift) LogA() float64 { return s.logA }
 
 // LogLater is the log Bayes factor of "worse since one of the 120 windows after the
 // release" against the null: the later the less likely, for those who act, and all as
-// likely, for those who ask, to whom a late beginning is as good as an early one.
-func (s *Shift) LogLater() (act, ask float64) {
+// likely, for those who ask, to whom a late beginning is as good as an early one. The
+// release may have been served for some windows already without harm.
+func (s *Shift) LogLater(served int) (act, ask float64) {
 	if s.b+s.n <= 0 {
 		return 0, 0
 	}
 	likely, any := newSum(), newSum()
-	for j, weight := range lateWeights {
+	for j, weight := range lateWeights[min(lateSlots, served/slotWidth):] {
 		worse := 0.0 // slots still to come have seen no change
 		if k := s.first + 1 + j; k < len(s.slots) {
 			worse = s.worse(s.slots[k])
