@@ -12,7 +12,7 @@ import (
 
 // Rules of the checks that stand between crossing the threshold and a verdict.
 const (
-	checkEvery  = 3   // windows between two checks that find doubts, or that only decide whether to ask
+	checkEvery  = 3   // windows between two checks at one level of evidence
 	leftOut     = 6   // instances that are left out one by one, the worst first
 	nodePhi     = 1.5 // dispersion of the counts of a node
 	nodeAlpha   = .01 // that any node is suspected wrongly
@@ -33,7 +33,7 @@ type gates struct {
 // stand without any one instance, and without a node that harms others too?
 func (d *Detector) examine(w *watch, t int32) {
 	level := w.reached()
-	if w.gates.at != 0 && t-w.gates.at < checkEvery && w.gates.level == level && (len(w.gates.doubts) > 0 || !w.crossed()) {
+	if w.gates.at != 0 && t-w.gates.at < checkEvery && w.gates.level == level {
 		return
 	}
 	g := gates{at: t, level: level, logE: w.askE}
