@@ -120,6 +120,7 @@ type Exception struct {
 	Type    string `json:"type"`            // exception.type, bounded
 	Place   string `json:"place,omitempty"` // up to three frames of own code, innermost first, joined by " < "; no line numbers
 	Count   uint64 `json:"count"`
+	Handled uint64 `json:"handled,omitempty"` // of them: told by spans alone that ended well
 	Example string `json:"example,omitempty"` // the smallest message in byte order, cut to MaxExample
 	TraceID string `json:"trace_id,omitempty"`
 }
@@ -246,6 +247,7 @@ func (l *LogCount) merge(o LogCount) {
 
 func (x *Exception) merge(o Exception) {
 	x.Count += o.Count
+	x.Handled += o.Handled
 	if x.Example == "" || o.Example != "" && o.Example < x.Example {
 		x.Example, x.TraceID = o.Example, o.TraceID
 	}

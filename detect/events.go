@@ -31,6 +31,7 @@ const (
 type event struct {
 	eventKey
 	acts        bool // harm by itself; otherwise it is only shown
+	unhandled   bool // of exceptions: one at least was not told by a span that ended well
 	first, last int32
 	example     string
 }
@@ -92,11 +93,12 @@ func (s *service) readEvents(i *instance, w *unship.Window, t int32) {
 		if x.Place != "" {
 			name += " at " + x.Place
 		}
-		s.showed(i, eventKey{unship.SignalException, name, true}, x.Example, t)
+		e := s.showed(i, eventKey{unship.SignalException, name, true}, x.Example, t)
+		e.unhandled = e.unhandled || x.Count > x.Handled
 	}
 }
 
-func (s *service) showed(i *instance, k eventKey, example string, t int32) {
+func (s *service) showed(i *instance, k eventKey, example string, t int32) *event {
 	at := s.event(k, t)
 	e := s.events[at]
 	if e.example == "" || example != "" && example < e.example {
@@ -108,6 +110,7 @@ func (s *service) showed(i *instance, k eventKey, example string, t int32) {
 	if v := i.events[at]; len(v) == 0 || v[len(v)-1] != t {
 		i.events[at] = append(v, t)
 	}
+	return e
 }
 
 // shows says whether an instance showed an event in window t.

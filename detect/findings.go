@@ -307,7 +307,12 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 		f.Warnings = append(f.Warnings, "requests have other "+w.conc.outcomes.named()+" than before on the new version alone: if that is what it is sent, and not what it does, it is harmless")
 	}
 	if e.event > 0 {
-		f.Example = w.svc.events[e.event-1].example
+		x := w.svc.events[e.event-1]
+		f.Example = x.example
+		if x.kind == unship.SignalException && !x.unhandled {
+			f.Ambiguous = true
+			f.Warnings = append(f.Warnings, "the spans that tell of it ended well: it was handled")
+		}
 	}
 	if e.shift != nil {
 		if after := int32(e.shift.Moment()); after > settleWindows {

@@ -53,19 +53,19 @@ type thrown struct {
 	trace              [2]uint64
 	resource           uint32
 	typ, place, sample uint32
+	handled            bool // the span that tells of it ended well
 }
 
 // thrownBytes is the estimated memory of a thrown, with what slices grow beyond need.
 const thrownBytes = 64
 
-// addException keeps an exception of a resource. It is the first to go when memory runs short.
-func (in *intake) addException(p *pane, resource uint32, trace [2]uint64, d *exceptionData) (added int64) {
+// addException keeps an exception, of which the texts are added. It is the first to go when memory runs short.
+func (in *intake) addException(p *pane, x thrown, d *exceptionData) (added int64) {
 	if in.thin {
 		p.losses.Dropped++
 		in.tally.Dropped++
 		return 0
 	}
-	x := thrown{trace: trace, resource: resource}
 	added = thrownBytes
 	sample, _, _ := strings.Cut(strings.TrimSpace(d.message), "\n")
 	for _, t := range []struct {
@@ -88,23 +88,26 @@ func (in *intake) addException(p *pane, resource uint32, trace [2]uint64, d *exc
 type exception struct {
 	trace              [2]uint64
 	typ, place, sample string
+	handled            bool
 }
 
 func (x *thrown) exception(n *names) exception {
-	return exception{x.trace, n.list0(x.typ), n.list0(x.place), n.list0(x.sample)}
+	return exception{x.trace, n.list0(x.typ), n.list0(x.place), n.list0(x.sample), x.handled}
 }
 
 // sortedExceptions counts what was thrown. In one trace an exception counts once,
 // though several spans and log records tell of it, each of them perhaps with a
-// shorter way down its stack. Without a trace each counts.
+// shorter way down its stack. Without a trace each counts. It is handled if all that tell
+// of it say so.
 func (w *window) sortedExceptions() []unship.Exception {
 	slices.SortFunc(w.exceptions, func(a, b exception) int {
 		return cmp.Or(slices.Compare(a.trace[:], b.trace[:]), strings.Compare(a.typ, b.typ),
 			strings.Compare(a.place, b.place), strings.Compare(a.sample, b.sample))
 	})
 	var sum unship.Window
-	sample := ""
+	sample, handled := "", true
 	for i, x := range w.exceptions {
+		handled = handled && x.handled
 		if sample == "" || x.sample != "" && x.sample < sample {
 			sample = x.sample
 		}
@@ -112,7 +115,10 @@ func (w *window) sortedExceptions() []unship.Exception {
 			continue
 		}
 		one := unship.Exception{Type: x.typ, Place: x.place, Count: 1, Example: sample}
-		sample = ""
+		if handled {
+			one.Handled = 1
+		}
+		sample, handled = "", true
 		if x.trace != [2]uint64{} {
 			r := record{trace: x.trace}
 			one.TraceID = r.traceID()

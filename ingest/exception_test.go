@@ -89,7 +89,7 @@ func TestExceptions(t *testing.T) {
 		},
 		"of a request that was answered": {
 			[]testThrow{{trace: 1, id: 1, kind: server, typ: "E"}},
-			[]unship.Exception{{Type: "E", Count: 1, TraceID: one}},
+			[]unship.Exception{{Type: "E", Count: 1, Handled: 1, TraceID: one}},
 		},
 		"handled inside a request": {[]testThrow{{trace: 1, id: 1, kind: inner, typ: "E"}}, nil},
 		"as an event twice and as a log record, of one trace": {

@@ -140,7 +140,7 @@ func (in *intake) commitLines() {
 		in.tally.Records++
 		added = in.addLine(p, l)
 		if l.exception != 0 {
-			added += in.addException(p, l.resource, l.trace, &in.lines.exceptions[l.exception-1])
+			added += in.addException(p, thrown{trace: l.trace, resource: l.resource}, &in.lines.exceptions[l.exception-1])
 		}
 		return added
 	})

@@ -188,7 +188,7 @@ func (in *intake) keep(p *pane, x *staged, counted bool) (added int64) {
 	if x.failure != 0 {
 		f := &t.failures[x.failure-1]
 		if counted && f.exception.typ != "" {
-			added += in.addException(p, rec.resource, rec.trace, &f.exception)
+			added += in.addException(p, thrown{trace: rec.trace, resource: rec.resource, handled: rec.result == succeeded}, &f.exception)
 		}
 		if rec.result == failed && !rec.kind.isCall() {
 			added += in.keepDetail(p, rec, f)

@@ -159,6 +159,7 @@ func (c *coder) exception(v *unship.Exception) {
 	c.text(&v.Type)
 	c.text(&v.Place)
 	c.uint(&v.Count)
+	c.uint(&v.Handled)
 	c.text(&v.Example)
 	c.text(&v.TraceID)
 }

@@ -120,7 +120,7 @@ func Tick(start time.Time, windows, operations int) unship.Tick {
 			Release: releaseID(fmt.Sprint("service-", w/10), "1.0.0"), Start: start, Length: 5 * time.Second, Build: "sha256:0123456789abcdef",
 			Instance:   unship.Instance{ID: fmt.Sprint("pod-", w), Node: fmt.Sprint("node-", w%12)},
 			Logs:       []unship.LogCount{{Severity: 17, Pattern: "connection refused", Count: 3, Example: "connection refused: 10.0.0.1"}},
-			Exceptions: []unship.Exception{{Type: "java.net.ConnectException", Place: "shop.Ledger.post < shop.Api.call", Count: 3, Example: "refused", TraceID: "ab"}},
+			Exceptions: []unship.Exception{{Type: "java.net.ConnectException", Place: "shop.Ledger.post < shop.Api.call", Count: 3, Handled: 1, Example: "refused", TraceID: "ab"}},
 		}
 		for o := range operations {
 			win.Operations = append(win.Operations, operation(w, o))
