@@ -37,10 +37,11 @@ type surge struct {
 	app         string // of one application only; empty: of all
 }
 
-// outage loses telemetry of a share of the pods.
+// outage loses telemetry of a share of the pods, or of those of a release.
 type outage struct {
 	from, until time.Duration
 	share       float64
+	of          *release // nil: of all
 }
 
 func newBuilder(o Options) *builder {

@@ -18,6 +18,15 @@ func replacedErrors(b *builder) {
 	b.blame(r, "errors", r.at)
 }
 
+// replacedLater fails half a minute or three minutes after everything was replaced.
+func replacedLater(after time.Duration) func(*builder) {
+	return func(b *builder) {
+		r := b.replaced(b.busy(20), b.at())
+		b.add(effect{from: r.at + after, where: onRelease(r), fail: .2, exception: "com.zaxxer.hikari.pool.PoolTimeout"})
+		b.blame(r, "errors", r.at+after)
+	}
+}
+
 func errorsInWaves(b *builder) {
 	b.waves()
 	replacedErrors(b)

@@ -118,7 +118,20 @@ func restarted(b *builder) { b.restart(b.busy(12), b.at()) }
 func telemetryOutage(b *builder) {
 	b.canaryOf(b.busy(12), b.at(), 10)
 	from := b.at() + 2*time.Minute
-	b.outages = append(b.outages, outage{from, from + time.Minute, .5 + .5*float64(b.rng.IntN(2))})
+	b.outages = append(b.outages, outage{from: from, until: from + time.Minute, share: .5 + .5*float64(b.rng.IntN(2))})
+}
+
+// lostSpans loses what a canary's pods tell for three minutes, while they serve as before.
+func lostSpans(b *builder) {
+	r := b.canaryOf(b.busy(20), b.at(), 12)
+	b.outages = append(b.outages, outage{from: r.at + 2*time.Minute, until: r.at + 5*time.Minute, of: r})
+}
+
+// calleeOutage lets what a service calls fail for good, soon after the service was replaced.
+func calleeOutage(b *builder) {
+	s := b.caller(15)
+	b.replaced(s, b.at())
+	b.add(effect{from: b.at() + 12*time.Second, where: onService(b.callee(s)), fail: .3, exception: "java.net.ConnectException"})
 }
 
 // startErrors lets every pod of a service fail for half a minute when it

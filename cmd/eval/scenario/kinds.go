@@ -1,6 +1,10 @@
 package scenario
 
-import "unship.dev/cmd/eval/truth"
+import (
+	"time"
+
+	"unship.dev/cmd/eval/truth"
+)
 
 // What counts as right.
 const (
@@ -32,6 +36,8 @@ func harmlessKinds() []Kind {
 		{"bad-client", "one application begins to send rubbish to both versions", none, false, badClient},
 		{"restart", "all pods are restarted with the version they had", none, false, restarted},
 		{"telemetry-outage", "telemetry is lost for a minute in the middle of a canary", none, false, telemetryOutage},
+		{"lost-spans", "what a canary's pods tell is lost for three minutes while they serve", none, false, lostSpans},
+		{"callee-outage", "what a service calls fails for good, soon after all its pods were replaced", none, false, calleeOutage},
 		{"rollback", "a service returns to its previous version", none, false, returned},
 		{"low-traffic-canary", "a harmless canary with almost no traffic", none, false, lowTraffic},
 		{"start-errors", "every pod of a service fails for half a minute when it starts", none, false, startErrors},
@@ -48,6 +54,8 @@ func faultyKinds() []Kind {
 	return []Kind{
 		{"canary-errors", "eight percent of a canary's requests fail", rollback, true, canaryErrors},
 		{"replaced-errors", "a tenth of the requests fail after all pods were replaced", rollback, true, replacedErrors},
+		{"replaced-half-a-minute", "a fifth of the requests fail, half a minute after all pods were replaced", either, false, replacedLater(30 * time.Second)},
+		{"replaced-minutes", "a fifth of the requests fail, three minutes after all pods were replaced", either, false, replacedLater(3 * time.Minute)},
 		{"errors-in-waves", "a tenth of the requests fail after all pods were replaced, where traffic comes in rushes", rollback, false, errorsInWaves},
 		{"rolling-errors", "eight percent of the requests to new pods of a rolling update fail", rollback, false, rollingErrors},
 		{"blue-green-errors", "a tenth of the requests fail after the switch", rollback, false, blueGreenErrors},

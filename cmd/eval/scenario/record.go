@@ -182,7 +182,10 @@ func (b *batch) sample() {
 // lost says that an outage of telemetry swallows the batch.
 func (x *exporter) lost(b *batch) bool {
 	for _, o := range x.outages {
-		if o.from <= b.at && b.at < o.until && float64(b.pod.index%10) < 10*o.share {
+		if o.from > b.at || b.at >= o.until {
+			continue
+		}
+		if o.of == nil && float64(b.pod.index%10) < 10*o.share || o.of != nil && b.pod.service == o.of.service && b.pod.version == o.of.to {
 			return true
 		}
 	}

@@ -84,7 +84,7 @@ func TestEveryKindIsWellFormed(t *testing.T) {
 			if len(spans) < want {
 				t.Fatalf("the recording has %d spans; want %d at least", len(spans), want)
 			}
-			checkTraces(t, spans, kind.Name != "telemetry-outage")
+			checkTraces(t, spans, kind.Name != "telemetry-outage" && kind.Name != "lost-spans")
 			for _, r := range label.Releases {
 				if r.Time.Before(label.End) && count(spans, r.Service, r.To) == 0 {
 					t.Errorf("release %s %s never serves", r.Service, r.To)
