@@ -233,8 +233,12 @@ func (r *replay) print(output string) error {
 // summary says on standard error what was read, and what of it did not count.
 func (r *replay) summary(incidents, reports int) {
 	s := r.agg.Stats()
-	fmt.Fprintf(r.program.Err, "unship: %d spans, %d metric points, %d log records; %d releases, %d incidents; up to %s\n",
-		s.Spans, s.Points, s.Records, reports, incidents, r.pipe.At().UTC().Format(time.RFC3339))
+	until := "no time is told"
+	if at := r.pipe.At(); !at.IsZero() {
+		until = "up to " + at.UTC().Format(time.RFC3339)
+	}
+	fmt.Fprintf(r.program.Err, "unship: %d spans, %d metric points, %d log records; %d releases, %d incidents; %s\n",
+		s.Spans, s.Points, s.Records, reports, incidents, until)
 	for _, a := range r.pipe.Audit().Rates {
 		fmt.Fprintf(r.program.Err, "unship: audit: %d placebo releases in %q, compared %s: %d false alarms; less than %.3g of them, at 95 %% confidence\n",
 			a.Trials, a.Environment, a.Comparison, a.Alarms, a.Upper)
