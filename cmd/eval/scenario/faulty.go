@@ -18,10 +18,11 @@ func replacedErrors(b *builder) {
 	b.blame(r, "errors", r.at)
 }
 
-// replacedLater fails half a minute or three minutes after everything was replaced.
-func replacedLater(after time.Duration) func(*builder) {
+// replacedLater fails after a part of the time since everything was replaced: a sixteenth
+// of eight minutes is half a minute, three eighths are three.
+func replacedLater(part float64) func(*builder) {
 	return func(b *builder) {
-		r := b.replaced(b.busy(20), b.at())
+		r, after := b.replaced(b.busy(20), b.at()), time.Duration(part*float64(b.options.After))
 		b.add(effect{from: r.at + after, where: onRelease(r), fail: .2, exception: "com.zaxxer.hikari.pool.PoolTimeout"})
 		b.blame(r, "errors", r.at+after)
 	}
