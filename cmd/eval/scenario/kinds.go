@@ -50,8 +50,8 @@ func faultyKinds() []Kind {
 	return []Kind{
 		{"canary-errors", "eight percent of a canary's requests fail", rollback, true, canaryErrors},
 		{"replaced-errors", "a tenth of the requests fail after all pods were replaced", rollback, true, replacedErrors},
-		{"replaced-half-a-minute", "a fifth of the requests fail, half a minute after all pods were replaced", either, false, replacedLater(1./16)},
-		{"replaced-minutes", "a fifth of the requests fail, three minutes after all pods were replaced", either, false, replacedLater(3./8)},
+		{"replaced-half-a-minute", "a fifth of the requests fail, half a minute after all pods were replaced", either, false, replacedLater(1. / 16)},
+		{"replaced-minutes", "a fifth of the requests fail, three minutes after all pods were replaced", either, false, replacedLater(3. / 8)},
 		{"errors-in-waves", "a tenth of the requests fail after all pods were replaced, where traffic comes in rushes", rollback, false, errorsInWaves},
 		{"rolling-errors", "eight percent of the requests to new pods of a rolling update fail", rollback, false, rollingErrors},
 		{"blue-green-errors", "a tenth of the requests fail after the switch", rollback, false, blueGreenErrors},
