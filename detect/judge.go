@@ -167,6 +167,8 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 		j.Why = w.closing
 	case len(j.Doubts) > 0:
 		j.Why = "it looks worse, but " + strings.Join(j.Doubts, "; ")
+	case w.loses() != "":
+		j.Why = w.loses()
 	case w.cleared(t, d.opt.Window):
 		j.Verdict = unship.Healthy
 		j.Why = fmt.Sprintf("shown to be no worse than tolerated, in %d requests", w.samples.Candidate)

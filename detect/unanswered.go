@@ -268,6 +268,22 @@ func (c *comparison) someoneElse(out map[*instance]bool, t int32) bool {
 	return !silent && other
 }
 
+// loses says, in words, that more calls go unanswered since the release than before, where
+// it serves beside the old version and nobody knows which of them they were meant for.
+func (w *watch) loses() string {
+	if w.conc == nil || w.past != nil {
+		return ""
+	}
+	for _, s := range w.conc.streams {
+		if s.loss != nil && s.loss.rise.LogA() >= showFindings {
+			lost, calls := w.svc.lost(history{w.begin, w.next})
+			return fmt.Sprintf("%s of the calls to %s go unanswered since the release, %s before; which version they were meant for is not known",
+				percent(lost/math.Max(1, calls)), w.release.Service, percent(s.loss.usual))
+		}
+	}
+	return ""
+}
+
 // sayLost puts lost calls into words.
 func (w *watch) sayLost(f *unship.Finding) string {
 	if w.past != nil {
