@@ -215,10 +215,13 @@ func (w *watch) order(x *control, count int, t int32) (follows, leads bool) {
 	return less && !x.svc.apart, !less && !w.svc.apart
 }
 
+// history is the time before the release that it is compared with.
+func (w *watch) history() history { return w.svc.history(w.begin, w.length) }
+
 // carries says that more of what the release's service calls fails than before the
 // release: what it throws and logs, and what it calls no longer, may then follow from that.
 func (w *watch) carries(t int32) bool {
-	was := w.svc.called(history{max(w.svc.first+1, w.begin-w.length), w.begin})
+	was := w.svc.called(w.history())
 	now := w.svc.called(history{max(w.begin, t+1-controlWindows), t + 1})
 	want := now.n * (was.x + .5) / (was.n + 1)
 	return now.x > outsideTimes*want && now.x-want > movedBy*math.Sqrt(beforePhi*(want+1))

@@ -8,7 +8,7 @@ import "math"
 // comes: what it does to failures is in the past that is compared with.
 func (w *watch) loadNews(t, length int32) float64 {
 	if w.pastLoad == nil {
-		w.pastLoad = w.svc.loadSums(w.svc.history(w.begin, w.length))
+		w.pastLoad = w.svc.loadSums(w.history())
 	}
 	length = min(length, t-w.begin+1, int32(len(w.pastLoad)-1))
 	if length <= 0 {

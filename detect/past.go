@@ -14,7 +14,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 		p.exogenous = 1e-12
 	}
 	p.begin()
-	h := history{max(w.svc.first+1, w.begin-w.length), w.begin}
+	h := w.history()
 	own := history{h.from, max(from, w.begin)} // what the old version did beside the new one is its past as well
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
 	p.asked = w.svc.askedBefore(h)

@@ -114,7 +114,7 @@ func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int3
 
 // fixLimits takes the thresholds of the whole past for the comparison with it.
 func (w *watch) fixLimits() {
-	h := w.svc.history(w.begin, w.length)
+	h := w.history()
 	w.limits = make([]fixed, len(w.svc.units))
 	for u, x := range w.svc.units {
 		if x.lat != nil {
