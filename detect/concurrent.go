@@ -112,6 +112,7 @@ type comparison struct {
 	sides     cohorts
 	start     int32          // the first window
 	skipped   map[int32]bool // windows of a telemetry outage
+	blinded   map[int32]bool // windows in which what the service calls cannot be told
 	patience  int32          // windows for which one with traffic in one cohort waits for the other's
 	kc, kb    int
 	places    []string // attributes that tell instances apart
@@ -159,7 +160,9 @@ func (c *comparison) step(t int32) {
 	}
 	for _, x := range c.sources {
 		for k := 0; x.frame.both && k < len(x.slots); k++ {
-			c.feed(&x.slots[k], &x.frame)
+			if !c.blinded[t] || !x.slots[k].signal.ofOwnCalls() {
+				c.feed(&x.slots[k], &x.frame)
+			}
 		}
 	}
 	c.balance.read(c, t)
@@ -234,7 +237,7 @@ const (
 // without gives the evidence up to window t as if some instances had not been
 // there: a lower bound, from so many of the streams that carry the evidence.
 func (c *comparison) without(out map[*instance]bool, t int32, streams int) float64 {
-	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, outcomes: c.outcomes}
+	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, outcomes: c.outcomes, blinded: c.blinded}
 	again.sides.without = out
 	if c.levels != nil {
 		again.levels = c.levels.without(out)

@@ -210,3 +210,25 @@ func TestALonelyCallerIsAskedAbout(t *testing.T) {
 		t.Fatalf("%v, log E %.1f: %s: %+v; want an ambiguous finding", j.Verdict, j.LogE, j.Why, j.Findings)
 	}
 }
+
+// Where callers tell of answers of which no span comes any more, what the release itself
+// calls cannot be told; where that was so before, it is no news.
+func TestLostSpansBlind(t *testing.T) {
+	for _, c := range []struct {
+		before, since uint64 // calls of 100 in a window of which no span comes
+		want          bool
+	}{{0, 30, true}, {30, 31, false}, {0, 2, false}, {30, 0, false}} {
+		s := newService(unship.Service{Name: "cart"}, 0)
+		for at := range int32(60) {
+			x := askedCell{at: at, calls: 100, unseen: c.before}
+			if at >= 40 {
+				x.unseen = c.since
+			}
+			s.asked = append(s.asked, x)
+		}
+		w := &watch{svc: s, begin: 40, length: 40}
+		if got := w.blind(59); got != c.want {
+			t.Errorf("%d of 100 before, %d since: blind %v, want %v", c.before, c.since, got, c.want)
+		}
+	}
+}

@@ -246,7 +246,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 	starting := p.w.svc.starting(p.w.release.Version, t)
 	p.carries = p.carries || p.w.carries(t)
 	for k, s := range p.streams {
-		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole || p.carries && s.follows() {
+		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole || p.carries && s.follows() || p.w.blinded[t] && s.signal.ofOwnCalls() {
 			s.pass()
 			continue
 		}

@@ -26,6 +26,12 @@ type signal struct {
 // latency says that the signal counts slow requests.
 func (s *signal) latency() bool { return s.unit != ofCalls && s.near == nowhere && s.count >= countP50 }
 
+// ofOwnCalls says that the signal depends on the spans of what the service calls: the calls
+// themselves, and its own time, which is what is left beside them.
+func (s *signal) ofOwnCalls() bool {
+	return s.unit == ofCalls || s.latency() && s.unit == ofRequests
+}
+
 // failure says that the signal counts failed requests.
 func (s *signal) failure() bool {
 	return s.kind == unship.SignalErrorRatio || s.kind == unship.SignalInclusiveError

@@ -20,9 +20,9 @@ const (
 
 // askedCell counts, in one window, the calls to a service that its callers know of.
 type askedCell struct {
-	at    int32
-	calls uint64
-	lost  float64
+	at            int32
+	calls, unseen uint64
+	lost          float64
 }
 
 // learnNames notes under which names a caller calls whom, as far as answers
@@ -55,7 +55,7 @@ func (d *Detector) ask(s *service, w *unship.Window, t int32) {
 				callee.asked = append(callee.asked, askedCell{at: t})
 			}
 			x := &callee.asked[len(callee.asked)-1]
-			x.calls, x.lost = x.calls+c.Total, x.lost+lostOf(&c)
+			x.calls, x.unseen, x.lost = x.calls+c.Total, x.unseen+c.Unseen, x.lost+lostOf(&c)
 		}
 	}
 }
@@ -106,6 +106,31 @@ func (s *service) lostBefore(h history) (x, n []float64) {
 		}
 	}
 	return x, n
+}
+
+// blindShare is how much more of the calls to a service, in so many windows, may have no
+// span of it than before.
+const (
+	blindShare   = .03
+	blindWindows = 6
+)
+
+// blind says that spans of the release's service get lost that came before: its callers
+// tell of more answers of which there is none. What it calls itself cannot be told then,
+// nor what of its time is its own.
+func (w *watch) blind(t int32) bool {
+	return w.svc.unseen(history{t + 1 - blindWindows, t + 1}) > w.svc.unseen(w.history())+blindShare
+}
+
+// unseen is the share of the calls to a service that ended well without a span of it.
+func (s *service) unseen(h history) float64 {
+	unseen, calls := uint64(0), uint64(0)
+	for _, c := range s.asked {
+		if c.at >= h.from && c.at < h.to {
+			unseen, calls = unseen+c.unseen, calls+c.calls
+		}
+	}
+	return float64(unseen) / float64(max(1, calls))
 }
 
 // lost counts the calls that nobody answered, and all calls.

@@ -38,7 +38,8 @@ type watch struct {
 	switched int32 // the first window of the comparison with the past; 0 before
 	frozen   float64
 	skipped  map[int32]bool
-	dropped  uint64 // details without room when the watch began
+	blinded  map[int32]bool // windows before which spans of the service got lost
+	dropped  uint64         // details without room when the watch began
 
 	// What the comparison with the past needs, noted as it happens.
 	limits   []fixed       // by unit: thresholds of durations as of the release
@@ -99,7 +100,7 @@ func compareWatches(a, b *watch) int { return a.release.ReleaseID.Compare(b.rele
 func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int32) *watch {
 	w := &watch{
 		svc: s, release: r, policy: p, baseline: r.Previous, known: r.Version, signals: signalsFor(p.Tolerance),
-		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{},
+		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{}, blinded: map[int32]bool{},
 		dropped: d.dropped,
 	}
 	s.released = t
@@ -204,7 +205,7 @@ func (d *Detector) advance(w *watch, t int32) {
 	}
 	if w.conc == nil && w.switched == 0 && w.baseline != "" {
 		w.conc = d.newComparison(w, t)
-		w.conc.skipped = w.skipped
+		w.conc.skipped, w.conc.blinded = w.skipped, w.blinded
 	}
 	if t-w.next > int32(d.opt.History) {
 		w.next = t - int32(d.opt.History)
@@ -214,6 +215,9 @@ func (d *Detector) advance(w *watch, t int32) {
 		w.samples.Candidate, w.samples.Baseline = w.samples.Candidate+c, w.samples.Baseline+b
 		if w.skipped[u] {
 			continue
+		}
+		if w.blind(u) {
+			w.blinded[u] = true
 		}
 		switch {
 		case w.switched != 0:
@@ -263,9 +267,11 @@ func (w *watch) forget(from int32) {
 	}
 	k := sort.Search(len(w.context), func(k int) bool { return w.context[k].at >= from })
 	w.context = append(w.context[:0], w.context[k:]...)
-	for t := range w.skipped {
-		if t < from {
-			delete(w.skipped, t)
+	for _, windows := range []map[int32]bool{w.skipped, w.blinded} {
+		for t := range windows {
+			if t < from {
+				delete(windows, t)
+			}
 		}
 	}
 }
