@@ -72,18 +72,12 @@ func (r *reducedReader) word() uint64 {
 	return n
 }
 
-func (r *reducedReader) number() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.fail()
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
+func (r *reducedReader) number() uint64 { return varint(r, binary.Uvarint) }
 
-func (r *reducedReader) signed() int64 {
-	n, size := binary.Varint(r.rest)
+func (r *reducedReader) signed() int64 { return varint(r, binary.Varint) }
+
+func varint[T uint64 | int64](r *reducedReader, decode func([]byte) (T, int)) T {
+	n, size := decode(r.rest)
 	if size <= 0 {
 		r.fail()
 		return 0
