@@ -220,8 +220,7 @@ func (w *watch) history() history { return w.svc.history(w.begin, w.length) }
 
 // carries says that more of what the release's service calls fails than before the
 // release: what it throws and logs, and what it calls no longer, may then follow from that.
-func (w *watch) carries(t int32) bool {
-	was := w.svc.called(w.history())
+func (w *watch) carries(was rate, t int32) bool {
 	now := w.svc.called(history{max(w.begin, t+1-controlWindows), t + 1})
 	want := now.n * (was.x + .5) / (was.n + 1)
 	return now.x > outsideTimes*want && now.x-want > movedBy*math.Sqrt(beforePhi*(want+1))
@@ -362,6 +361,7 @@ type grounds struct {
 	asked     float64      // calls to the service a window before the release, by its callers' word
 	served    map[int]bool // operations that were served before the release
 	well      int          // see [watch.servedWell]
+	called    rate         // what the service called before the release, and what of it failed
 	of        *service     // the service itself, where w's is a copy of it
 	callers   []*service
 	callees   []*service // both in order: neighbours that may be released as well

@@ -9,7 +9,7 @@ import (
 
 // newPast makes the comparison with the past, counting from window from.
 func (d *Detector) newPast(w *watch, from int32) *past {
-	p := &past{grounds: grounds{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin), served: map[int]bool{}, well: w.servedWell()}}
+	p := &past{grounds: grounds{w: w, from: from, exogenous: pExogenous, course: d.foretell(w.svc, w.begin), served: map[int]bool{}, well: w.servedWell(), called: w.svc.called(w.history())}}
 	if d.leaves(PartTime) {
 		p.exogenous = 1e-12
 	}
@@ -233,6 +233,7 @@ func (p *past) durationsBefore(sig *signal, unit int, h history, x, n []float64)
 // step takes in window t and weighs what is known by then.
 func (p *past) step(t int32) {
 	if ctx, ok := p.w.contextAt(t); ok {
+		p.carries = p.carries || p.w.carries(p.called, t)
 		p.take(nil, t, ctx)
 		p.weigh()
 	}
@@ -244,7 +245,6 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		p.levels.step(t)
 	}
 	starting := p.w.svc.starting(p.w.release.Version, t)
-	p.carries = p.carries || p.w.carries(t)
 	for k, s := range p.streams {
 		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole || p.carries && s.follows() || p.w.blinded[t] && s.signal.ofOwnCalls() {
 			s.pass()

@@ -38,7 +38,7 @@ type watch struct {
 	switched int32 // the first window of the comparison with the past; 0 before
 	frozen   float64
 	skipped  map[int32]bool
-	blinded  map[int32]bool // windows before which spans of the service got lost
+	blinded  map[int32]bool // windows in which what the service calls cannot be told: see [watch.blind]
 	dropped  uint64         // details without room when the watch began
 
 	// What the comparison with the past needs, noted as it happens.
