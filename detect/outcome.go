@@ -113,7 +113,14 @@ func (o *outcomes) counts(all []*division, d *division) bool {
 }
 
 // any says that some attribute tells an outcome.
-func (o *outcomes) any() bool { return o.named() != "" }
+func (o *outcomes) any() bool {
+	for _, is := range o.keys {
+		if is {
+			return true
+		}
+	}
+	return false
+}
 
 // named are the attributes that tell outcomes.
 func (o *outcomes) named() string {
