@@ -41,6 +41,7 @@ type stream struct {
 	units     []int
 	near      []neighbour // of what neighbours see; nil of what the instances do
 	loss      *loss       // of lost calls
+	rise      *loss       // that more calls are lost, whoever they were meant for: enough to ask, not to judge
 	mix       *mix        // of an operation's share of the traffic
 	points    *pointLook  // of points that something else has summed up
 	slice     string      // "key=value" of the only requests that count
@@ -99,6 +100,9 @@ func (c *comparison) undivided(s *stream) bool {
 func (s *stream) logE() float64 {
 	if s.level != nil {
 		return s.level.logE
+	}
+	if s.rise != nil {
+		return s.rise.evidence()
 	}
 	if s.loss != nil {
 		return math.Min(s.weakest().proc.LogE(), s.loss.rise.LogA())
@@ -205,14 +209,21 @@ func (t *tally) merge(o tally) {
 	t.xc, t.nc, t.xb, t.nb = t.xc+o.xc, t.nc+o.nc, t.xb+o.xb, t.nb+o.nb
 }
 
-// logE is the release's evidence: the weighted average of its streams' e-values.
-func (c *comparison) logE() float64 {
-	terms, rest := make([]float64, 0, len(c.streams)+1), 1.0
+// evidence is the log e-value of the release, to judge it and to ask about it: the
+// weighted average of its streams' e-values. To judge, those that may only ask are e = 1.
+func (c *comparison) evidence() (judge, ask float64) {
+	judging, asking, kept, rest := make([]float64, 0, len(c.streams)+1), []float64(nil), 0.0, 1.0
 	for _, s := range c.streams {
-		terms = append(terms, s.share())
 		rest -= s.weight
+		if s.rise != nil {
+			asking, kept = append(asking, s.share()), kept+s.weight
+		} else {
+			judging = append(judging, s.share())
+		}
 	}
-	return stat.LogSumExp(append(terms, math.Log(math.Max(rest, 1e-9))))
+	rest = math.Max(rest, 1e-9)
+	judge = stat.LogSumExp(append(judging, math.Log(rest+kept)))
+	return judge, stat.LogSumExp(append(append(asking, judging...), math.Log(rest)))
 }
 
 // strongest gives the streams that carry the evidence, strongest first.
@@ -235,8 +246,9 @@ const (
 )
 
 // without gives the evidence up to window t as if some instances had not been
-// there: a lower bound, from so many of the streams that carry the evidence.
-func (c *comparison) without(out map[*instance]bool, t int32, streams int) float64 {
+// there, to judge and to ask: a lower bound, from so many of the streams that carry the
+// evidence.
+func (c *comparison) without(out map[*instance]bool, t int32, streams int) (judge, ask float64) {
 	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, outcomes: c.outcomes, blinded: c.blinded}
 	again.sides.without = out
 	if c.levels != nil {
@@ -254,9 +266,13 @@ func (c *comparison) without(out map[*instance]bool, t int32, streams int) float
 			kb--
 		}
 	}
-	var terms []float64
+	terms, asking := []float64(nil), math.Inf(-1)
 	for _, s := range c.strongest(streams) {
 		if s.loss != nil && !c.someoneElse(out, t) {
+			continue
+		}
+		if s.rise != nil {
+			asking = s.share()
 			continue
 		}
 		if s.near != nil || s.loss != nil {
@@ -273,7 +289,8 @@ func (c *comparison) without(out map[*instance]bool, t int32, streams int) float
 	for _, s := range again.streams {
 		terms = append(terms, s.share())
 	}
-	return stat.LogSumExp(terms)
+	judge = stat.LogSumExp(terms)
+	return judge, stat.LogAdd(judge, asking)
 }
 
 // repeat gives the comparison a stream of another one that has seen nothing yet,

@@ -20,6 +20,7 @@ type evidence struct {
 	fresh  bool  // the event is one that first came after the release began
 	loss   *loss // of lost calls, while old and new serve side by side
 	lost   bool  // of lost calls
+	rise   bool  // … whichever version they were meant for
 	mix    *mix  // of an operation's share of the traffic
 	flow   *flow // of the same, compared with the past
 	points *pointLook
@@ -39,6 +40,9 @@ type evidence struct {
 }
 
 func (e *evidence) share() float64 { return math.Log(e.weight) + e.logE }
+
+// moreCalls says that it is evidence of more calls than there were.
+func (e *evidence) moreCalls() bool { return e.signal.unit == ofCalls && e.signal.count != countNoCall }
 
 // streams gives the streams of both comparisons, strongest first.
 func (w *watch) streams() []evidence {
@@ -60,6 +64,9 @@ func (w *watch) streams() []evidence {
 func (w *watch) concurrentEvidence(s *stream) evidence {
 	if s.level != nil {
 		return w.levelEvidence(s.level)
+	}
+	if s.rise != nil {
+		return w.rising(s)
 	}
 	d := s.weakest()
 	if x := w.conc.counting(s); x != nil { // people are told of ratios, as wide as counts are uncertain
@@ -210,4 +217,10 @@ func (e *evidence) pooled(all []evidence) bool {
 	return e.signal.unit == ofCalls && len(e.units) > 1 && slices.ContainsFunc(all, func(x evidence) bool {
 		return x.signal == e.signal && len(x.units) == 1 && x.share() >= showFindings
 	})
+}
+
+// attributed says that lost calls are known to have been meant for the release: that
+// more of them are lost at all is no news then.
+func (e *evidence) attributed(all []evidence) bool {
+	return e.rise && slices.ContainsFunc(all, func(x evidence) bool { return x.loss != nil && x.share() >= showFindings })
 }

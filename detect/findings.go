@@ -50,7 +50,7 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 		if len(out) == maxFindings || e.share() < 0 {
 			break
 		}
-		if w.told(out, e) || e.pooled(all) {
+		if w.told(out, e) || e.pooled(all) || e.attributed(all) {
 			continue
 		}
 		f := d.finding(w, e)
@@ -95,8 +95,8 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	}
 	f := unship.Finding{
 		Release: w.release.ReleaseID, Signal: e.signal.kind, Operation: w.operation(e), Slice: e.slice, Quantile: e.signal.quantile,
-		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous,
-		Name: w.name(e), Verdict: w.verdictOf(e),
+		Unit: "1", LogE: e.logE, Weight: e.weight, Since: d.time(e.onset), Ambiguous: e.signal.ambiguous || e.rise,
+		Name: w.name(e), Verdict: d.verdictOf(w, e),
 	}
 	if e.points != nil && w.lone(e.points) {
 		f.Ambiguous = true
@@ -131,8 +131,9 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 }
 
 // verdictOf is the verdict of one stream.
-func (w *watch) verdictOf(e *evidence) unship.Verdict {
-	if e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings {
+func (d *Detector) verdictOf(w *watch, e *evidence) unship.Verdict {
+	enough := e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings
+	if enough && !e.rise && d.fades(w, e) == "" {
 		return unship.Regressed
 	}
 	return unship.Inconclusive

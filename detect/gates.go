@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"unship.dev/detect/stat"
 )
@@ -57,7 +58,51 @@ func (d *Detector) examine(w *watch, t int32) {
 	if doubt := w.alone(out, t); doubt != "" && len(g.doubts) == 0 {
 		g.doubts = append(g.doubts, doubt)
 	}
+	all := w.streams()
+	if !slices.ContainsFunc(all, func(x evidence) bool { return !x.moreCalls() && x.share() >= w.level() }) {
+		if doubt := d.fades(w, &all[0]); doubt != "" {
+			g.doubts = append(g.doubts, doubt)
+		}
+	}
 	w.gates = g
+}
+
+// fades says that evidence is of more calls, and that it is too early to tell whether they
+// remain, or that there were fewer of them in the latter half of the time than in the
+// first: a cache that fills makes fewer by the minute. A constant rate looks like that once
+// in six times, until the next look.
+func (d *Detector) fades(w *watch, e *evidence) string {
+	if !e.moreCalls() {
+		return ""
+	}
+	if e.signal.ambiguous && time.Duration(w.next-w.begin)*d.opt.Window < warmth {
+		return "there are more calls, as while a cache fills; it is too early to tell whether that remains"
+	}
+	var first, latter rate
+	half := w.begin + (w.next-w.begin)/2
+	for _, i := range w.candidates() {
+		for _, u := range e.units {
+			v := i.series(&stratum{unit: u})
+			for k := range v {
+				bad, all := e.signal.of(&v[k])
+				switch at := v[k].at; {
+				case at < w.begin || at >= w.next:
+				case at < half:
+					first = rate{first.x + float64(bad), first.n + float64(all)}
+				default:
+					latter = rate{latter.x + float64(bad), latter.n + float64(all)}
+				}
+			}
+		}
+	}
+	if first.n == 0 || latter.n == 0 {
+		return ""
+	}
+	p, q, both := first.x/first.n, latter.x/latter.n, (first.x+latter.x)/(first.n+latter.n)
+	if p-q <= math.Sqrt(both*(1-both)*(1/first.n+1/latter.n)) {
+		return ""
+	}
+	return fmt.Sprintf("it fades: %s of requests at first, %s since; a cache that fills looks like that", percent(p), percent(q))
 }
 
 // alone says which instance carries the evidence alone, if one of several does.

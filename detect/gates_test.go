@@ -2,8 +2,10 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"testing"
 
+	"unship.dev"
 	"unship.dev/rules"
 )
 
@@ -51,5 +53,49 @@ func TestLeavingInstancesOut(t *testing.T) {
 	all, some := w.without(ill, d.now, everyone), w.without(ill, d.now, carriers)
 	if all < some+1 || all < math.Log(10) {
 		t.Errorf("without the ill one: %.2f by all streams, %.2f by the strongest", all, some)
+	}
+}
+
+// Instances whose cache is empty call more until it is full. What is asked about is what
+// remains then.
+func TestCallsOfEmptyCaches(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		remains float64 // of requests that call twice, beyond those before
+		release func(*simulation)
+		found   bool
+	}{
+		{"canary, fills", 0, func(s *simulation) { s.canary("cart", simStart, 2) }, false},
+		{"canary, remains", .6, func(s *simulation) { s.canary("cart", simStart, 2) }, true},
+		{"replaced, fills", 0, func(s *simulation) { s.replace("cart", simStart, 0) }, false},
+		{"replaced, remains", .6, func(s *simulation) { s.replace("cart", simStart, 0) }, true},
+	} {
+		for seed := range uint64(3) {
+			s := newSimulation(seed + 1970)
+			c.release(s)
+			s.effects = append(s.effects, func(_ *simService, i *simInstance, _ string, t int) effect {
+				if i.version != "1.1.0" {
+					return effect{}
+				}
+				return effect{twice: c.remains + (.9-c.remains)*math.Exp(-float64(t-i.from)/8)}
+			})
+			d, err := New(Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := -1
+			for w := range s.windows {
+				k, r := s.tick(w)
+				for _, j := range d.Observe(k, r, rules.Set{s.policy}).Judgements {
+					if j.Asks || slices.ContainsFunc(j.Findings, func(f unship.Finding) bool { return f.Verdict == unship.Regressed }) {
+						found = max(found, w-simStart)
+					}
+				}
+			}
+			if (found >= 0) != c.found {
+				t.Errorf("%s, seed %d: found %d windows after the release; want found %v", c.name, seed, found, c.found)
+			}
+		}
 	}
 }

@@ -93,7 +93,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	j.Doubts = w.convict(a.Outage, p)
 	j.Asks = w.asks(a.Outage, p)
 	j.Done = t+1 >= w.until || w.closing != ""
-	if w.logE >= showFindings || w.verdict == unship.Regressed {
+	if w.askE >= showFindings || w.verdict == unship.Regressed {
 		j.Findings = slices.Clone(d.findings(w))
 	}
 	j.Detectable = d.detectable(w, t, j.Done)
@@ -274,23 +274,27 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Regressed: w.verdict == unship.Regressed}
+	if w.logE < w.level() {
+		e.Asks = w.askE
+	}
 	if w.gates.node != "" {
-		e.LogE = math.Min(e.LogE, w.gates.logE)
+		e.LogE, e.Asks = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE)
 	}
 	if w.dismissed {
-		e.LogE = math.Min(e.LogE, 0)
+		e.LogE, e.Asks = math.Min(e.LogE, 0), 0
 		e.Against = append(e.Against, w.closing)
 	}
-	if w.logE >= showFindings {
+	if w.askE >= showFindings {
 		e.Reasons = d.reasons(w)
 	}
-	if e.LogE < showFindings {
-		e.Against = append(e.Against, w.vetoes()...)
+	if math.Max(e.LogE, e.Asks) >= showFindings {
+		return e
 	}
-	if e.LogE < showFindings && w.past == nil && w.samples.Candidate > 0 && w.samples.Baseline > 0 {
+	e.Against = append(e.Against, w.vetoes()...)
+	if w.past == nil && w.samples.Candidate > 0 && w.samples.Baseline > 0 {
 		e.Against = append(e.Against, fmt.Sprintf("its requests are no worse than those of %s in the same moments (%d seen)", w.baseline, w.samples.Candidate))
 	}
-	if e.LogE < showFindings && w.past != nil {
+	if w.past != nil {
 		e.Against = append(e.Against, "what it does is as it was before, or changed at another moment than its release")
 	}
 	return e
@@ -305,7 +309,7 @@ func (d *Detector) reasons(w *watch) (out []string) {
 		if k == 0 {
 			after := f.Since.Sub(d.time(w.begin))
 			out = append(out, fmt.Sprintf("it began %s after the release started serving", after))
-			if w.past == nil {
+			if w.past == nil && !(f.Signal == unship.SignalUnanswered && f.Ambiguous) {
 				out = append(out, "only instances of the new version show it")
 			}
 		}

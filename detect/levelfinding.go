@@ -18,7 +18,7 @@ func (d *Detector) levelFinding(w *watch, e *evidence) unship.Finding {
 	f := unship.Finding{
 		Release: w.release.ReleaseID, Signal: unship.SignalMetric, Name: m.title(), Unit: m.unit, LogE: e.logE, Weight: e.weight,
 		Baseline: l.baseline, Candidate: l.candidate, Interval: l.interval(m, math.Log(1/w.policy.FalseRollbacks)),
-		Since: d.time(e.onset), Ambiguous: l.shown, Verdict: w.verdictOf(e),
+		Since: d.time(e.onset), Ambiguous: l.shown, Verdict: d.verdictOf(w, e),
 		Samples: unship.Samples{Baseline: uint64(l.references), Candidate: uint64(l.candidates)},
 	}
 	if f.Unit == "" {

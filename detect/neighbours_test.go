@@ -20,14 +20,21 @@ type neighbourhood struct {
 	share      float64 // of the traffic that goes to the new version
 	releasedAt int     // window from which the caller's own new version serves as well; 0: never
 	crashAt    int     // window from which nothing answers calls to the new version; 0: never
-	lost       float64 // share of all calls that no span answers, from the release on
+	hangs      float64 // of the calls to the new version
+	lost       float64 // share of all calls that no span answers, so many windows from the release on
+	lostAfter  int
+	now        int
 	aside      int     // requests of the caller that call nobody
 	asideFails float64 // share of those that fail, from the release on
 }
 
-const callsPerWindow = 200
+const (
+	callsPerWindow = 200
+	hangAfter      = 12 // windows until calls begin to hang
+)
 
 func (n *neighbourhood) tick(t int) (unship.Tick, []unship.Release) {
+	n.now = t
 	k, r := n.simulation.tick(t)
 	k.Windows = append(k.Windows, n.caller(t, "2.0.0", callsPerWindow))
 	if n.releasedAt > 0 && t >= n.releasedAt {
@@ -63,7 +70,11 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	if n.crashAt > 0 && t >= n.crashAt {
 		call.Unanswered, failedCalls, fresh = uint64(fresh), fresh, 0
 	}
-	if t >= simStart {
+	if n.hangs > 0 && t >= simStart+hangAfter {
+		h := n.failures(fresh, n.hangs)
+		call.Unanswered, failedCalls, fresh = h, int(h), fresh-int(h)
+	}
+	if t >= simStart+n.lostAfter {
 		call.Unanswered += n.failures(old+fresh, n.lost)
 	}
 	answers := []unship.CalleeAnswer{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), Failed: n.failures(old, own)}}
@@ -108,6 +119,29 @@ func (n *neighbourhood) callee(t int) unship.Window {
 		Release: n.id("stock", "3.0.0"), Instance: unship.Instance{ID: "stock-0"}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
 		Operations: []unship.Operation{{Name: "PUT /stock", Requests: 2 * callsPerWindow, Failed: failed, FailedHere: failed, Callers: callers}},
 	}
+}
+
+// asked plays it and gives the first judgement of the service between that asks, or no
+// judgement, and the last.
+func (n *neighbourhood) asked(t *testing.T) (first, last unship.Judgement) {
+	t.Helper()
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for w := range n.windows {
+		k, r := n.tick(w)
+		for _, j := range d.Observe(k, r, rules.Set{n.policy}).Judgements {
+			if j.Release.Name != n.of {
+				continue
+			}
+			if j.Asks && !first.Asks {
+				first = j
+			}
+			last = j
+		}
+	}
+	return first, last
 }
 
 // judge plays it and gives the judgements of the service between, the first regressed or else the last.
@@ -195,6 +229,52 @@ func TestNeighboursTell(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// hang lets a part of the calls to the new version hang: nobody answers, and its instances
+// tell of the others only.
+func (n *neighbourhood) hang(part float64) {
+	n.hangs = part
+	n.mix = func(i *simInstance, _ string) float64 {
+		if i.version == "1.1.0" && n.now >= simStart+hangAfter {
+			return 1 - part
+		}
+		return 1
+	}
+}
+
+// Whether a few calls that nobody answers were meant for the new version, nobody knows: a
+// person is asked, unless the new version answers its share of the calls all the same.
+func TestRisingLossIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(*neighbourhood)
+		asks bool
+	}{
+		{"a part of the calls to the canary hang", func(n *neighbourhood) { n.hang(.1) }, true},
+		{"a tenth of all calls leave no span", func(n *neighbourhood) { n.lost, n.lostAfter = .1, hangAfter }, false},
+		{"hardly any call hangs", func(n *neighbourhood) { n.hang(.01) }, false},
+	} {
+		for seed := range uint64(3) {
+			n := &neighbourhood{simulation: newSimulation(seed + 950), of: "cart", share: .2}
+			c.set(n)
+			n.canary("cart", simStart, 2)
+			asked, last := n.asked(t)
+			if asked.Asks != c.asks || last.Verdict == unship.Regressed && !c.asks {
+				t.Errorf("%s, seed %d: asked %v, %v: %s; want asked %v", c.name, seed, asked.Asks, last.Verdict, last.Why, c.asks)
+			}
+			if c.asks {
+				f := asked.Findings[0]
+				if f.Signal != unship.SignalUnanswered || f.Ambiguous && (f.Candidate < .005 || f.Candidate > .03) || !strings.Contains(asked.Why, "go unanswered") {
+					t.Errorf("%s, seed %d: %+v: %s", c.name, seed, f, asked.Why)
+				}
+				if last.Verdict == unship.Healthy {
+					t.Errorf("%s, seed %d: healthy: %s", c.name, seed, last.Why)
+				}
+			}
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ func (d *Detector) read(tick *unship.Tick, t int32) {
 			d.ask(s, &tick.Windows[i], t)
 		}
 	}
+	d.lostElsewhere(t)
 	for _, s := range touched {
 		s.noteStarts(t)
 		for _, u := range s.units {

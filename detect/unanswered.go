@@ -14,6 +14,7 @@ const (
 	lostTolerated = .005 // of the calls: so many are lost while instances come and go
 	lostRatio     = 1.25
 	shareWindows  = 12 // calm windows that tell the release's share of the traffic
+	sparesFor     = 6  // windows with lost calls, until which it is too early to tell whose they were
 	fellSilent    = 2  // windows without a request after which an instance that had some is silent
 	maxNames      = 256
 )
@@ -23,6 +24,7 @@ type askedCell struct {
 	at            int32
 	calls, unseen uint64
 	lost          float64
+	elsewhere     float64 // part of the calls to other services that were lost
 }
 
 // learnNames notes under which names a caller calls whom, as far as answers
@@ -56,6 +58,22 @@ func (d *Detector) ask(s *service, w *unship.Window, t int32) {
 			}
 			x := &callee.asked[len(callee.asked)-1]
 			x.calls, x.unseen, x.lost = x.calls+c.Total, x.unseen+c.Unseen, x.lost+lostOf(&c)
+		}
+	}
+}
+
+// lostElsewhere tells every service which part of the calls to others was lost in window t:
+// a network or a tracer that loses the calls of all is not a release's doing.
+func (d *Detector) lostElsewhere(t int32) {
+	sums := map[string]askedCell{}
+	for _, s := range d.order {
+		x, all := s.askedAt(t), sums[s.id.Environment]
+		sums[s.id.Environment] = askedCell{calls: all.calls + x.calls, lost: all.lost + x.lost}
+	}
+	for _, s := range d.order {
+		if k := len(s.asked) - 1; k >= 0 && s.asked[k].at == t {
+			x, all := &s.asked[k], sums[s.id.Environment]
+			x.elsewhere = math.Max(0, all.lost-x.lost) / math.Max(1, float64(all.calls-x.calls))
 		}
 	}
 }
@@ -154,11 +172,27 @@ func (s *service) lost(h history) (lost, calls float64) {
 // the release loses no calls; a network or a tracer that loses the calls of
 // both versions leaves the shares alone.
 type loss struct {
-	rise   *stat.Shift
-	served [shareWindows]struct{ c, all float64 } // of the last calm windows
-	calm   int                                    // how many there were
-	usual  float64                                // share of the calls that were lost before
-	kept   []lossCell
+	rise      *stat.Shift
+	served    [shareWindows]struct{ c, all float64 } // of the last calm windows
+	calm      int                                    // how many there were
+	usual     float64                                // share of the calls that were lost before
+	before    float64                                // how many calls that was
+	lost, all float64                                // since
+	kept      []lossCell
+
+	// In windows that were not calm: their number and calls; what the candidate lacks of its
+	// share of them, and how many were lost; the share, and the requests that told it.
+	uneasy                 int
+	calls, lacked, lacking float64
+	share, shareOf         float64
+}
+
+// spares says that the lost calls are not the candidate's alone: what it lacks of its
+// share is nearer, by more than its standard deviation, to what it would if both versions
+// lost as large a part of their calls. Both the calls and the share are binomial.
+func (l *loss) spares() bool {
+	sd := math.Sqrt(l.share * (1 - l.share) * l.calls * (1 + l.calls/math.Max(1, l.shareOf)))
+	return l.lacked+sd < (1+l.share)/2*l.lacking
 }
 
 // lossCell is the table of one window.
@@ -193,14 +227,15 @@ func newLoss(s *service, h history) *loss {
 	x, n := s.lostBefore(h)
 	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
 	lost, calls := s.lost(h)
-	l.usual = lost / math.Max(1, calls)
+	l.usual, l.before = lost/math.Max(1, calls), calls
 	return l
 }
 
 // table takes in one window: how many calls were lost of how many, and how
 // many requests both versions served. It gives the calls meant for each.
 func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
-	l.rise.Add(c.lost, float64(c.calls), usualDrift(countFailedHere))
+	l.rise.Add(math.Max(0, c.lost-float64(c.elsewhere*float64(c.calls))), float64(c.calls), usualDrift(countFailedHere))
+	l.lost, l.all = l.lost+c.lost, l.all+float64(c.calls)
 	served := float64(candidate + baseline)
 	if c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
 		if served > 0 {
@@ -209,6 +244,7 @@ func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
 		}
 		return l.meant(c, candidate, baseline, 0)
 	}
+	l.uneasy++
 	var mine, all float64
 	for _, x := range l.served {
 		mine, all = mine+x.c, all+x.all
@@ -218,6 +254,8 @@ func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
 	}
 	answered := float64(c.calls) - c.lost
 	got := answered * float64(candidate) / math.Max(1, served)
+	l.share, l.shareOf, l.calls = mine/all, all, l.calls+float64(c.calls)
+	l.lacked, l.lacking = l.lacked+mine/all*float64(c.calls)-got, l.lacking+c.lost
 	return l.meant(c, candidate, baseline, math.Min(c.lost, math.Max(0, mine/all*float64(c.calls)-got)))
 }
 
@@ -236,6 +274,7 @@ func (c *comparison) addLoss(w *watch, sig *signal, h history) {
 	s := c.newWitness(w, sig, nil, stat.Calibrate(nil, nil))
 	s.loss, s.weight = newLoss(c.svc, h), sig.weight
 	c.addWitness(s)
+	c.streams = append(c.streams, &stream{signal: sig, rise: s.loss, weight: sig.weight})
 }
 
 // miss takes in the calls that were lost in window t.
@@ -293,6 +332,24 @@ func (c *comparison) someoneElse(out map[*instance]bool, t int32) bool {
 	return !silent && other
 }
 
+// evidence is the log e-value that more calls are lost, which may be the candidate's.
+func (l *loss) evidence() float64 {
+	if l.uneasy < sparesFor || l.spares() {
+		return math.Min(0, l.rise.LogA())
+	}
+	return l.rise.LogA()
+}
+
+// rising is the evidence that more calls go unanswered since the release, whichever
+// version they were meant for: enough to ask a person, who knows more of them.
+func (w *watch) rising(s *stream) evidence {
+	l := s.rise
+	return evidence{
+		signal: s.signal, lost: true, rise: true, weight: s.weight, logE: l.evidence(), shift: l.rise, onset: w.begin,
+		totals: []tally{{xc: l.lost, nc: l.all, xb: l.usual * l.before, nb: l.before}},
+	}
+}
+
 // loses says, in words, that more calls go unanswered since the release than before, where
 // it serves beside the old version and nobody knows which of them they were meant for.
 func (w *watch) loses() string {
@@ -300,13 +357,16 @@ func (w *watch) loses() string {
 		return ""
 	}
 	for _, s := range w.conc.streams {
-		if s.loss != nil && s.loss.rise.LogA() >= showFindings {
-			lost, calls := w.svc.lost(history{w.begin, w.next})
-			return fmt.Sprintf("%s of the calls to %s go unanswered since the release, %s before; which version they were meant for is not known",
-				percent(lost/math.Max(1, calls)), w.release.Service, percent(s.loss.usual))
+		if s.rise != nil && s.rise.rise.LogA() >= showFindings && !s.rise.spares() {
+			return w.sayRise(s.rise.lost/math.Max(1, s.rise.all), s.rise.usual)
 		}
 	}
 	return ""
+}
+
+func (w *watch) sayRise(now, before float64) string {
+	return fmt.Sprintf("%s of the calls to %s go unanswered since the release, %s before; which version they were meant for is not known",
+		percent(now), w.release.Service, percent(before))
 }
 
 // sayLost puts lost calls into words.
@@ -314,6 +374,9 @@ func (w *watch) sayLost(f *unship.Finding) string {
 	if w.past != nil {
 		return fmt.Sprintf("%s of the calls to %s go unanswered, %s before the release; %d calls seen",
 			percent(f.Candidate), w.release.Service, percent(f.Baseline), f.Samples.Candidate)
+	}
+	if f.Ambiguous {
+		return w.sayRise(f.Candidate, f.Baseline)
 	}
 	return fmt.Sprintf("%s of the calls meant for %s go unanswered, by the share of the traffic that it had, %s of those for %s; %d calls seen",
 		percent(f.Candidate), w.release.ReleaseID, percent(f.Baseline), w.baseline, f.Samples.Candidate)

@@ -242,7 +242,7 @@ func (d *Detector) turn(w *watch, t int32) {
 	if t-w.begin < switchWindows || w.conc == nil {
 		w.switched, w.conc, w.next, w.samples = w.begin, nil, w.begin, unship.Samples{}
 	} else {
-		w.frozen = w.conc.logE()
+		w.frozen, _ = w.conc.evidence()
 	}
 	w.past, w.seen = d.newPast(w, w.switched), detectability{}
 }
@@ -255,7 +255,7 @@ func (w *watch) evidence() (judge, ask float64) {
 		judge, ask = w.past.evidence()
 		judge, ask = w.frozen+judge, w.frozen+ask
 	case w.conc != nil:
-		judge = w.conc.logE()
+		judge, ask = w.conc.evidence()
 	}
 	return judge, math.Max(judge, ask)
 }
@@ -279,22 +279,25 @@ func (w *watch) forget(from int32) {
 // without gives a lower bound of the evidence as if some instances had not been
 // there, by so many of the streams that compare in the same moments.
 func (w *watch) without(out map[*instance]bool, t int32, streams int) float64 {
-	e := 0.0
+	judge, ask := 0.0, 0.0
 	if w.conc != nil {
 		last := t
 		if w.switched != 0 {
 			last = w.switched - 1
 		}
-		e = w.conc.without(out, last, streams)
+		judge, ask = w.conc.without(out, last, streams)
+		if w.past != nil {
+			ask = judge // questions of then are over
+		}
 	}
 	if w.past != nil {
-		judge, ask := w.past.without(out, t)
-		if w.logE < w.level() {
-			judge = math.Max(judge, ask)
-		}
-		e += judge
+		j, a := w.past.without(out, t)
+		judge, ask = judge+j, ask+a
 	}
-	return e
+	if w.logE < w.level() {
+		return math.Max(judge, ask)
+	}
+	return judge
 }
 
 // threshold is the evidence at which the release counts as regressed. The

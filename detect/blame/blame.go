@@ -38,12 +38,15 @@ const (
 type Evidence struct {
 	Release     unship.Release
 	LogE        float64  // log Bayes factor of "this release is worse" against "it is not"
+	Asks        float64  // the same with what may ask a person and not judge; it weighs for the release alone, not against others
 	BeforeAfter bool     // the comparison was with the past, not with the same moments
 	Apart       bool     // what fails at its own instances is told apart from what fails at those that they call
 	Regressed   bool     // judged so, at its own threshold
 	Reasons     []string // for
 	Against     []string // why it is thought innocent
 }
+
+func (e *Evidence) own() float64 { return math.Max(e.LogE, e.Asks) }
 
 // Outside is something that may have happened without a release.
 type Outside struct {
@@ -74,10 +77,11 @@ func Posterior(c Case) []float64 {
 			if j != i && o.Regressed && (!r.BeforeAfter || r.Apart) {
 				continue
 			}
+			e := o.LogE
 			if j == i {
-				at = len(logE)
+				at, e = len(logE), r.own()
 			}
-			logE = append(logE, o.LogE)
+			logE = append(logE, e)
 		}
 		out[i] = weigh(logE)[at]
 	}
@@ -102,12 +106,12 @@ func Weigh(c Case) unship.Blame {
 	b := unship.Blame{Environment: c.Environment}
 	logE := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
-		logE[i] = r.LogE
+		logE[i] = r.own()
 	}
 	p, alone := weigh(logE), Posterior(c)
 	for i, r := range c.Releases {
 		switch {
-		case r.Regressed || r.LogE >= suspiciousLogE || p[i] >= suspiciousProbability:
+		case r.Regressed || r.own() >= suspiciousLogE || p[i] >= suspiciousProbability:
 			b.Suspects = append(b.Suspects, suspect(r, math.Max(p[i], alone[i])))
 		case len(r.Against) > 0:
 			b.Exonerated = append(b.Exonerated, unship.Exoneration{Service: r.Release.Name, Version: r.Release.Version, Why: r.Against[0]})
