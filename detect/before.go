@@ -56,9 +56,10 @@ type context struct {
 	at    int32
 	ratio [counts]float64 // of the controls, after to before
 	now   float64         // log of the load beyond what the past had, and the dead zone
-	// shared: another service was released about when this one was.
-	shared bool
-	load   float64 // the largest of the trailing windows, over which the controls' ratio is taken
+	// shared: another service was released about when this one was. moved: most of the others
+	// got worse since, whether or not that may follow from what this one does.
+	shared, moved bool
+	load          float64 // the largest of the trailing windows, over which the controls' ratio is taken
 }
 
 // enlistControls chooses the services to which a release is compared in time:
@@ -267,9 +268,9 @@ func (w *watch) note(t int32) {
 		return
 	}
 	c := context{at: t, shared: w.svc.amongReleases(w)}
-	var r []float64
+	var r, all []float64
 	for count := range c.ratio {
-		r = r[:0]
+		r, all = r[:0], all[:0]
 		led := false
 		for _, x := range w.controls {
 			if x.svc.released > w.begin-releasedNear && x.svc.released > 0 {
@@ -278,10 +279,14 @@ func (w *watch) note(t int32) {
 			v, ok := x.ratio(count, t, w.begin)
 			follows, leads := w.order(x, count, t)
 			led = led || leads && v > outsideTimes
+			if v /= x.course.ratio(count, t-w.begin); ok {
+				all = append(all, v)
+			}
 			if ok && !follows {
-				r = append(r, v/x.course.ratio(count, t-w.begin))
+				r = append(r, v)
 			}
 		}
+		c.moved = c.moved || median(all) > outsideTimes
 		// What is no worse than it was before is not taken back because others got better.
 		c.ratio[count] = math.Max(1, median(r))
 		if led {
@@ -358,6 +363,7 @@ type grounds struct {
 	course    course       // by the service's own season
 	exogenous float64      // probability that something else shifts during the watch
 	outside   bool         // failures are counted from callers that are not being released
+	busy      rate         // requests and instances of a window before the release
 	asked     float64      // calls to the service a window before the release, by its callers' word
 	served    map[int]bool // operations that were served before the release
 	well      int          // see [watch.servedWell]
@@ -389,7 +395,8 @@ type shiftStream struct {
 	pre      rate
 	lost     float64 // calls that nobody answered before
 	post     rate
-	want     float64 // bad requests after, if nothing had changed
-	stirred  bool    // controls or load moved since the release
-	strain   rate    // |log| of the controls' ratio, weighed by the bad requests expected
+	want     float64              // bad requests after, if nothing had changed
+	stirred  bool                 // controls or load moved since the release
+	late     [calmBefore]lateWord // of the latest windows in which they had not, oldest first
+	strain   rate                 // |log| of the controls' ratio, weighed by the bad requests expected
 }

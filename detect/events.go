@@ -30,10 +30,11 @@ const (
 // does not count, for records come in storms.
 type event struct {
 	eventKey
-	acts        bool // harm by itself; otherwise it is only shown
-	unhandled   bool // of exceptions: one at least was not told by a span that ended well
-	first, last int32
-	example     string
+	acts bool // harm by itself; otherwise it is only shown
+	// Of exceptions, how many there were, and how many of them spans told that ended well.
+	count, handled uint64
+	first, last    int32
+	example        string
 }
 
 type eventKey struct {
@@ -94,9 +95,13 @@ func (s *service) readEvents(i *instance, w *unship.Window, t int32) {
 			name += " at " + x.Place
 		}
 		e := s.showed(i, eventKey{unship.SignalException, name, true}, x.Example, t)
-		e.unhandled = e.unhandled || x.Count > x.Handled
+		e.count, e.handled = e.count+x.Count, e.handled+x.Handled
 	}
 }
+
+// mostlyHandled says that most exceptions were told by spans that ended well: requests that
+// fail for another reason throw some as well.
+func (e *event) mostlyHandled() bool { return 2*e.handled > e.count }
 
 func (s *service) showed(i *instance, k eventKey, example string, t int32) *event {
 	at := s.event(k, t)

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"math"
+
 	"unship.dev"
 	"unship.dev/detect/stat"
 )
@@ -65,11 +67,49 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	for t := p.from; fresh && t < svc.events[event].first; t++ {
 		if c, ok := p.w.contextAt(t); ok && !p.w.skipped[t] {
 			x, n := svc.shown(what, t, candidate(t))
-			s.shift.Add(x, n*rate, p.drift(s, c.load, t-p.w.begin))
-			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+n*rate
+			want := n * showing(rate, p.busier(t, nil))
+			s.shift.Add(x, want, p.drift(s, c.load, t-p.w.begin))
+			s.post.x, s.post.n, s.want = s.post.x+x, s.post.n+n, s.want+want
 		}
 	}
 	p.streams = append(p.streams, s)
+}
+
+// busier is how many times the requests that an instance served before one of the
+// candidate's serves in window t; where nobody tells of requests, how many times fewer
+// instances there are.
+func (p *past) busier(t int32, out map[*instance]bool) float64 {
+	var instances, requests float64
+	for _, i := range p.w.svc.instances {
+		if n, heard := i.heardAt(t); heard && i.version == p.w.release.Version && !out[i] {
+			instances, requests = instances+1, requests+float64(n)
+		}
+	}
+	switch {
+	case instances == 0:
+		return 1
+	case p.busy.x == 0:
+		return p.busy.n / instances
+	}
+	return requests / instances * p.busy.n / p.busy.x
+}
+
+// busyBefore gives the mean requests and instances of a window before the release.
+func (w *watch) busyBefore(h history) (r rate) {
+	for _, i := range w.svc.instances {
+		if i.version != w.release.Version {
+			requests, windows := i.heardIn(h.from, h.to)
+			r.x, r.n = r.x+float64(requests), r.n+float64(windows)
+		}
+	}
+	return rate{r.x / float64(h.to-h.from), r.n / float64(h.to-h.from)}
+}
+
+// showing is the probability that an instance shows an event which one of them did with
+// probability r, now that it serves q times the requests: if single requests bring it
+// about, 1−(1−r)^q; if whole instances do, r. The larger one is granted.
+func showing(r, q float64) float64 {
+	return math.Max(r, 1-math.Pow(1-r, q))
 }
 
 // shown gives how many of the candidate's grown instances showed an event in

@@ -109,9 +109,9 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.event > 0 {
 		x := w.svc.events[e.event-1]
 		f.Example = x.example
-		if x.kind == unship.SignalException && !x.unhandled {
+		if x.kind == unship.SignalException && x.mostlyHandled() {
 			f.Ambiguous = true
-			f.Warnings = append(f.Warnings, "the spans that tell of it ended well: it was handled")
+			f.Warnings = append(f.Warnings, "the spans that tell of it ended well, most of them: it was handled")
 		}
 	}
 	if e.shift != nil {

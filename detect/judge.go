@@ -90,7 +90,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	if w.past != nil && len(w.past.streams) > 0 {
 		j.Samples.Baseline += uint64(w.past.streams[0].pre.n)
 	}
-	j.Doubts = w.convict(a.Outage, p)
+	j.Doubts = w.convict(a.Outage, d.sharesCause(w), p)
 	j.Asks = w.asks(a.Outage, p)
 	j.Done = t+1 >= w.until || w.closing != ""
 	if w.askE >= showFindings || w.verdict == unship.Regressed {
@@ -122,26 +122,41 @@ func (w *watch) asks(outage string, p float64) bool {
 }
 
 // convict judges a release regressed whose evidence is enough, unless there are doubts.
-func (w *watch) convict(outage string, p float64) (doubts []string) {
+func (w *watch) convict(outage, elsewhere string, p float64) (doubts []string) {
 	if !w.crossed() {
 		return nil
 	}
-	if doubts = w.doubts(outage, p); len(doubts) == 0 {
+	if doubts = w.doubts(outage, elsewhere, p); len(doubts) == 0 {
 		w.verdict = unship.Regressed
 	}
 	return doubts
 }
 
 // doubts are the reasons not to act although the threshold is crossed.
-func (w *watch) doubts(outage string, p float64) []string {
+func (w *watch) doubts(outage, elsewhere string, p float64) []string {
 	out := slices.Clone(w.gates.doubts)
 	if outage != "" {
 		out = append(out, "telemetry broke down: "+outage)
+	}
+	if elsewhere != "" {
+		out = append(out, elsewhere)
 	}
 	if p < w.certainty() {
 		out = append(out, fmt.Sprintf("another cause is not ruled out: the probability that it is this release is %.2f, %.2f is wanted", p, w.certainty()))
 	}
 	return out
+}
+
+// sharesCause notes that a service which was not released fails more since, and more than
+// can follow from the release, where neither the same moments nor spans tell whose doing
+// the release's failures are: both may have one cause. If it was so once while the release
+// looked worse, it is no less so when both are well again.
+func (d *Detector) sharesCause(w *watch) string {
+	o, ok := d.elsewhere[w.release.Environment]
+	if ok && w.past != nil && !w.svc.apart && w.askE >= showFindings && w.shared == "" {
+		w.shared = fmt.Sprintf("%s may have the same cause: %s", o.Name, o.Why)
+	}
+	return w.shared
 }
 
 // conclude sets the verdict and says why.
@@ -228,6 +243,9 @@ func (w *watch) waiting(j *unship.Judgement) string {
 		}
 		return "it may be worse; " + seen
 	}
+	if v := w.vetoes(); len(v) > 0 {
+		return v[0]
+	}
 	if key := w.elsewhere(); key != "" {
 		return fmt.Sprintf("%d requests on the new version so far, but nothing of %s serves in the same %s: what differs may be the place", w.samples.Candidate, w.baseline, key)
 	}
@@ -260,8 +278,14 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 			})
 		}
 	}
+	d.elsewhere = map[string]blame.Outside{}
 	for _, c := range cases {
 		c.Outside = append(c.Outside, d.outside(c.Environment)...)
+		for _, o := range c.Outside {
+			if o.Cause == unship.CauseDependency && o.LogE > math.Max(showFindings, d.elsewhere[c.Environment].LogE) {
+				d.elsewhere[c.Environment] = o
+			}
+		}
 		b := blame.Weigh(c)
 		out = append(out, b)
 		for k, x := range blame.Posterior(c) {
@@ -273,7 +297,7 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
-	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Regressed: w.verdict == unship.Regressed}
+	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Driven: d.driven(w), Regressed: w.verdict == unship.Regressed}
 	if w.logE < w.level() {
 		e.Asks = w.askE
 	}
@@ -298,6 +322,22 @@ func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 		e.Against = append(e.Against, "what it does is as it was before, or changed at another moment than its release")
 	}
 	return e
+}
+
+// driven says that a release which is judged already calls the service of w more often
+// than its old version did.
+func (d *Detector) driven(w *watch) bool {
+	for _, o := range append(slices.Clone(d.watches), d.guilty...) {
+		if o == w || o.verdict != unship.Regressed || o.until < w.begin {
+			continue
+		}
+		for _, e := range o.streams() {
+			if e.moreCalls() && len(e.units) == 1 && e.share() >= showFindings && o.svc.names[o.svc.units[e.units[0]].callee] == w.svc.id {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reasons are what speaks for a release's guilt, in words.

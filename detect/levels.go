@@ -86,7 +86,7 @@ func (d *Detector) newLevelTest(w *watch, h history) *levelTest {
 		if m.last < h.from || !w.svc.has(k, w.baseline) {
 			continue
 		}
-		if w.past == nil && !m.limit && m.class == pointNone && (m.worse != 0 || m.kind != unship.MetricCount) {
+		if w.past == nil && !m.limit && m.class == pointNone && (m.worse != 0 || m.kind != unship.MetricCount || m.ofThings()) {
 			level = append(level, k)
 		}
 		if m.grows {
@@ -191,56 +191,97 @@ func (x *levelTest) step(t int32) {
 // mean levels beyond what is tolerated, against the spread of instances, here
 // and in the estate, whichever is more. All of the candidate's instances must
 // be beyond all of the baseline's: whatever the distribution, one odd instance
-// on either side proves nothing.
+// on either side proves nothing. Where it is not known which direction is worse,
+// either is looked at, of counters only less: orders that are not made any more.
 func (x *levelTest) levelEvidence(l *level, m *metric, block int32) float64 {
-	var u, v []float64
-	for _, i := range x.svc.instances {
-		side := x.sides.side(i)
-		if side == 0 || !x.ripe(i, block) {
-			continue
-		}
-		if y, ok := i.value(x.svc, l.metric, block, x.length); ok && side == 1 {
-			u = append(u, y)
-		} else if ok {
-			v = append(v, y)
-		}
-	}
-	if len(u) == 0 || len(v) < leastReferences {
+	candidate, baseline := x.sample(l.metric, block, 1), x.sample(l.metric, block, 2)
+	if len(candidate.level) == 0 || len(baseline.level) < leastReferences {
 		return 0
 	}
-	l.candidate, l.baseline, l.candidates, l.references = mean(u), mean(v), len(u), len(v)
-	if m.scale == scaleLog && (slices.Min(u) <= 0 || slices.Min(v) <= 0) {
+	l.candidate, l.baseline, l.candidates, l.references = mean(candidate.level), mean(baseline.level), len(candidate.level), len(baseline.level)
+	more, v := slices.Clone(candidate.level), baseline.level
+	less := slices.Clone(more)
+	if m.perRequest(x.svc) {
+		candidate.amortise(m, more, less, mean(baseline.requests))
+	}
+	if m.scale == scaleLog && (slices.Min(more) <= 0 || slices.Min(v) <= 0) {
 		return 0 // counters that mostly stand still are events
 	}
-	for _, y := range [2][]float64{u, v} {
+	for _, y := range [3][]float64{more, less, v} {
 		for k := range y {
 			y[k] = m.onScale(y[k])
 		}
 	}
 	estate, references := x.det.spreadOf(x.svc, m, block)
 	l.few, l.idle = references < actReferences, x.idle
-	l.shown = l.few || l.idle || len(u) < 2
+	l.shown = l.few || l.idle || len(more) < 2 || m.worse == 0
 	tolerated, least := m.tolerances()
 	s := math.Max(math.Max(deviation(v), estate), least)
 	l.nu = tailDF
 	if l.few {
 		l.nu = math.Min(tailDF, float64(len(v)-1))
 	}
-	l.se = s * math.Sqrt(1/float64(len(u))+1/float64(len(v)))
-	z := func(sign float64) float64 { return (sign*(mean(u)-mean(v)) - tolerated) / l.se }
-	up := stat.StudentShift(z(1), l.nu)
-	if slices.Min(u) <= slices.Max(v) {
-		up = math.Min(up, 0)
+	l.se = math.Sqrt(s*s*(1/float64(len(more))+1/float64(len(v))) + candidate.chance(m) + baseline.chance(m))
+	beyond := func(u, v []float64) float64 {
+		e := stat.StudentShift((mean(u)-mean(v)-tolerated)/l.se, l.nu)
+		if slices.Min(u) <= slices.Max(v) {
+			return math.Min(e, 0)
+		}
+		return e
 	}
-	if m.worse != 0 {
-		return up
+	switch {
+	case m.worse > 0:
+		return beyond(more, v)
+	case m.worse < 0: // on the scale of what is worse
+		return beyond(less, v)
+	case m.kind == unship.MetricCount:
+		return beyond(v, less)
 	}
-	l.shown = true
-	down := stat.StudentShift(z(-1), l.nu)
-	if slices.Max(u) >= slices.Min(v) {
-		down = math.Min(down, 0)
+	return stat.LogAdd(beyond(more, v), beyond(v, less)) - math.Ln2
+}
+
+// sample is what one cohort's ripe instances show of a metric in a block.
+type sample struct{ level, sum, requests []float64 }
+
+func (x *levelTest) sample(metric int, block int32, side int) (s sample) {
+	for _, i := range x.svc.instances {
+		if x.sides.side(i) != side || !x.ripe(i, block) {
+			continue
+		}
+		if y, ok := i.value(x.svc, metric, block, x.length); ok {
+			n, _ := i.heardIn(block*x.length, (block+1)*x.length)
+			s.level, s.sum, s.requests = append(s.level, y), append(s.sum, i.metrics[metric].at(block).sum), append(s.requests, float64(n))
+		}
 	}
-	return stat.LogAdd(up, down) - math.Ln2
+	return s
+}
+
+// amortise takes levels for each request that speak for more, and such that speak for
+// less, to the requests that an instance of the baseline had, where that makes the
+// difference smaller: whoever spends a+b·n on n requests spends the more on each the
+// fewer there are, and an idle instance spends a on none. Of things that are counted,
+// such as orders, fewer on each request are fewer.
+func (s *sample) amortise(m *metric, more, less []float64, usual float64) {
+	for k, n := range s.requests {
+		if usual > 0 {
+			more[k] *= math.Min(1, n/usual)
+			if !m.ofThings() {
+				less[k] *= math.Max(1, n/usual)
+			}
+		}
+	}
+}
+
+// chance is the variance of the mean log level by chance alone: the relative one of a
+// count of c things is 1/c (Poisson).
+func (s *sample) chance(m *metric) (v float64) {
+	if !m.ofThings() || m.scale != scaleLog {
+		return 0
+	}
+	for _, c := range s.sum {
+		v += 1 / math.Max(c, 1)
+	}
+	return v / float64(len(s.sum)*len(s.sum))
 }
 
 // perRequest says that a metric is a matter of what is asked for.

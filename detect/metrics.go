@@ -98,17 +98,12 @@ func newMetric(p *unship.Metric) *metric {
 
 // counted says that a counter's every increase is harm by itself, however much else goes on.
 func (m *metric) counted() bool {
-	if m.kind != unship.MetricCount || m.worse <= 0 {
-		return false
-	}
-	switch m.unit {
-	case "", "1":
-	default:
-		if !strings.HasPrefix(m.unit, "{") {
-			return false // seconds, bytes
-		}
-	}
-	return slices.ContainsFunc(nameWords(m.name+" "+m.attributes), func(t string) bool { return moreIsWorse[t] })
+	return m.ofThings() && m.worse > 0 && slices.ContainsFunc(nameWords(m.name+" "+m.attributes), func(t string) bool { return moreIsWorse[t] })
+}
+
+// ofThings says that a counter counts things, and not seconds or bytes.
+func (m *metric) ofThings() bool {
+	return m.kind == unship.MetricCount && (m.unit == "" || m.unit == "1" || strings.HasPrefix(m.unit, "{"))
 }
 
 // nameWords takes a metric's name apart.

@@ -112,6 +112,9 @@ func (p *past) addNearPast(d *Detector, sig *signal, h history) {
 	case atCallees:
 		p.addCallees(d, sig, h)
 	case unheard:
+		// Since shortly before it was first seen, which version was meant for what was lost is not
+		// known: one that loses calls from its start may be seen late.
+		h.to = max(h.from, min(h.to, p.w.begin-seenLate))
 		lost, _ := p.w.svc.lost(h)
 		p.addStream(&shiftStream{signal: sig, weight: sig.weight, lost: lost}, h)
 	}

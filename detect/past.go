@@ -17,7 +17,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	h := w.history()
 	own := history{h.from, max(from, w.begin)} // what the old version did beside the new one is its past as well
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
-	p.asked = w.svc.askedBefore(h)
+	p.asked, p.busy = w.svc.askedBefore(h), w.busyBefore(h)
 	p.meetNeighbours(d)
 	old := func(i *instance) bool { return i.version != w.release.Version }
 	ops, calls := w.svc.traffic(ofRequests, old, h), w.svc.traffic(ofCalls, old, h)
@@ -52,13 +52,13 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 
 // begin makes the past one that has no evidence yet.
 func (p *past) begin() {
-	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous, p.well)
+	p.release, p.late = stat.NewShiftRelease(p.exogenous, beforeThreshold/4), newLateHarm(p.exogenous, p.well, p.w.svc.apart)
 }
 
 // servedWell is for how many windows a release that has replaced everything served beside
 // the old version without harm; 0 if it is not known to have.
 func (w *watch) servedWell() int {
-	if w.frozen >= 0 || w.samples.Candidate < clearRequests {
+	if w.conc == nil || w.frozen >= 0 || w.conc.risen() != nil || w.samples.Candidate < clearRequests {
 		return 0
 	}
 	return int(w.switched - w.begin)
@@ -80,7 +80,7 @@ func (p *past) rest() {
 		p.weights, p.late.weights = append(p.weights, s.weight), append(p.late.weights, late)
 	}
 	p.logA, p.logB = make([]float64, len(p.streams)), make([]float64, len(p.streams))
-	p.late.act, p.late.ask = make([]float64, len(p.streams)), make([]float64, len(p.streams))
+	p.late.act, p.late.ask, p.late.outside = make([]float64, len(p.streams)), make([]float64, len(p.streams)), make([]float64, len(p.streams))
 }
 
 func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
@@ -266,7 +266,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		var x, want, n float64
 		if s.event > 0 {
 			x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
-			want = n * s.rates[0]
+			want = n * showing(s.rates[0], p.busier(t, out))
 		}
 		for i := range s.places() {
 			a, b := p.countsOf(s, i, t, out)
@@ -282,7 +282,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			case s.signal.unit != ofCalls && s.flow == nil && s.signal.near != unheard:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
-			s.stirred = s.stirred || ratio > outsideTimes || load > 0
+			s.stirred = s.stirred || ratio > outsideTimes || load > 0 || ctx.moved
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
@@ -308,7 +308,7 @@ func (p *past) weigh() {
 	p.late.weigh(p.streams)
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
-	p.late.step(p.logB)
+	p.late.step(p.streams, p.logB)
 }
 
 // amongReleases says that another service of the environment was released about when w
@@ -431,7 +431,7 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		} else if s.heard != nil {
 			x.heard = s.heard.again()
 		} else {
-			x.shift, x.strain, x.stirred = stat.NewShift(x.opt), rate{}, false
+			x.shift, x.strain = stat.NewShift(x.opt), rate{} // that others stirred remains
 		}
 		again.streams = append(again.streams, &x)
 	}

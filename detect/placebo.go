@@ -165,7 +165,7 @@ func (d *Detector) seePlacebo(p *placebo, tick *unship.Tick, outage string, t in
 	all := append(slices.Clone(d.watches), w)
 	slices.SortFunc(all, compareWatches)
 	_, probability := d.blame(all)
-	w.convict(outage, probability[w.release.ReleaseID])
+	w.convict(outage, d.sharesCause(w), probability[w.release.ReleaseID])
 	if w.verdict == unship.Regressed {
 		p.alarm = d.placeboAlarm(p, tick.Closed)
 	}

@@ -35,7 +35,7 @@ func (d *Detector) spreadOf(by *service, m *metric, block int32) (deviation floa
 		if !ok {
 			continue
 		}
-		byVersion := map[string][]float64{}
+		byVersion, chance := map[string][]float64{}, map[string]float64{}
 		for _, i := range s.instances {
 			if s.candidate(i.version) {
 				continue
@@ -43,11 +43,15 @@ func (d *Detector) spreadOf(by *service, m *metric, block int32) (deviation floa
 			v, ok := i.value(s, at, block, d.blockWindows())
 			if ok && (m.scale != scaleLog || v > 0) && i.age(block*d.blockWindows()) >= int32(levelAge/d.opt.Window) {
 				byVersion[i.version] = append(byVersion[i.version], m.onScale(v))
+				if m.ofThings() && m.scale == scaleLog { // that counts differ by chance is not the instances' doing
+					chance[i.version] += 1 / math.Max(1, i.metrics[at].at(block).sum)
+				}
 			}
 		}
 		for _, version := range slices.Sorted(maps.Keys(byVersion)) {
 			v := byVersion[version]
 			x := mean(v)
+			ss -= chance[version] * float64(len(v)-1) / float64(len(v))
 			for _, y := range v {
 				ss += (y - x) * (y - x)
 			}
@@ -58,7 +62,7 @@ func (d *Detector) spreadOf(by *service, m *metric, block int32) (deviation floa
 		}
 	}
 	if df > 0 {
-		deviation = math.Sqrt(ss / float64(df))
+		deviation = math.Sqrt(math.Max(0, ss) / float64(df))
 	}
 	d.spreads[k] = estateSpread{deviation: deviation, instances: instances}
 	return deviation, instances

@@ -15,6 +15,7 @@ const (
 	lostRatio     = 1.25
 	shareWindows  = 12 // calm windows that tell the release's share of the traffic
 	sparesFor     = 6  // windows with lost calls, until which it is too early to tell whose they were
+	seenLate      = 6  // windows by which a version that loses calls may be seen late
 	fellSilent    = 2  // windows without a request after which an instance that had some is silent
 	maxNames      = 256
 )
@@ -350,16 +351,25 @@ func (w *watch) rising(s *stream) evidence {
 	}
 }
 
+// risen gives the calls that go unanswered, where more do since the release than before,
+// perhaps the candidate's, while it serves beside the old version; nil otherwise.
+func (c *comparison) risen() *loss {
+	for _, s := range c.streams {
+		if s.rise != nil && s.rise.rise.LogA() >= showFindings && !s.rise.spares() {
+			return s.rise
+		}
+	}
+	return nil
+}
+
 // loses says, in words, that more calls go unanswered since the release than before, where
 // it serves beside the old version and nobody knows which of them they were meant for.
 func (w *watch) loses() string {
 	if w.conc == nil || w.past != nil {
 		return ""
 	}
-	for _, s := range w.conc.streams {
-		if s.rise != nil && s.rise.rise.LogA() >= showFindings && !s.rise.spares() {
-			return w.sayRise(s.rise.lost/math.Max(1, s.rise.all), s.rise.usual)
-		}
+	if l := w.conc.risen(); l != nil {
+		return w.sayRise(l.lost/math.Max(1, l.all), l.usual)
 	}
 	return ""
 }

@@ -92,11 +92,29 @@ func (w *watch) otherMoment() string {
 		return ""
 	}
 	e := w.pastEvidence(most)
-	what := fmt.Sprintf("the %s of %s", strings.ReplaceAll(string(e.signal.kind), "_", " "), w.release.Service)
+	was, is, _ := e.rates()
+	what := fmt.Sprintf("the %s of %s changed", strings.ReplaceAll(string(e.signal.kind), "_", " "), w.release.Service)
 	at := most.shift.Moment()
 	apart := w.window * time.Duration(max(at, -at))
-	if at < 0 {
-		return fmt.Sprintf("older than the release: %s changed %s before it", what, apart)
+	if at == 0 || at < 0 && !most.rose(at) {
+		return ""
 	}
-	return fmt.Sprintf("%s changed %s after the release, not with it", what, apart)
+	if at < 0 {
+		return fmt.Sprintf("older than the release: %s %s before it (%s of requests since the release, %s before)", what, apart, percent(is), percent(was))
+	}
+	return fmt.Sprintf("%s %s after the release, not with it (%s of requests since the release, %s before)", what, apart, percent(is), percent(was))
+}
+
+// rose says that a stream was worse in the last windows before the release already, from
+// window at on: there were more bad requests than before that by more than is tolerated.
+func (s *shiftStream) rose(at int) bool {
+	k := max(0, len(s.opt.PreX)+at)
+	sum := func(x []float64) (v float64) {
+		for _, y := range x {
+			v += y
+		}
+		return v
+	}
+	before := (sum(s.opt.PreX[:k]) + .5) / (sum(s.opt.PreN[:k]) + 1)
+	return sum(s.opt.PreX[k:]) > vetoLike*before*sum(s.opt.PreN[k:])
 }

@@ -41,6 +41,7 @@ type Evidence struct {
 	Asks        float64  // the same with what may ask a person and not judge; it weighs for the release alone, not against others
 	BeforeAfter bool     // the comparison was with the past, not with the same moments
 	Apart       bool     // what fails at its own instances is told apart from what fails at those that they call
+	Driven      bool     // a release that is judged already calls it more often: what is slow or fails here may be the load's doing
 	Regressed   bool     // judged so, at its own threshold
 	Reasons     []string // for
 	Against     []string // why it is thought innocent
@@ -68,13 +69,13 @@ type Case struct {
 // is compared in the same moments, for that comparison holds whatever else is
 // broken, nor against one whose own failures are told apart, which has the releases of
 // its neighbours in its evidence already; it does weigh against others that are
-// compared with their past.
+// compared with their past, and against one that it calls more often than before.
 func Posterior(c Case) []float64 {
 	out := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
 		logE, at := []float64{}, 0
 		for j, o := range c.Releases {
-			if j != i && o.Regressed && (!r.BeforeAfter || r.Apart) {
+			if j != i && o.Regressed && (!r.BeforeAfter || r.Apart && !r.Driven) {
 				continue
 			}
 			e := o.LogE
