@@ -98,14 +98,36 @@ func (s *stream) guard() (guarded bool, key string) {
 	return s.slice != "" || s.signal.unit != ofRequests, key
 }
 
-// beyond takes from the candidate's bad requests those that another make-up explains.
-func (c *comparison) beyond(s *slot, bad, all int) int {
-	if !s.guarded || len(c.balance.uneven) == 0 {
-		return bad
+// evensOut is for how many windows bad requests that another make-up explains, and that did
+// not come, may come yet.
+const evensOut = 12
+
+// explained gives how many bad requests of each of the frame's cells another make-up
+// explains: so many as it does in this window and in those before that had fewer, rounded
+// up, and of each of the candidate's instances in proportion to its requests.
+func (c *comparison) explained(s *slot, f *frame) []int {
+	s.takes = append(s.takes[:0], make([]int, len(s.counts))...)
+	if !s.guarded {
+		return s.takes
 	}
 	unit := s.strata[s.stratum].unit
 	if x := c.svc.units[unit]; x.kind() != ofRequests {
 		unit = c.svc.unitOf[unitKey{x.operation, ""}]
 	}
-	return max(0, bad-int(math.Ceil(float64(all)*c.balance.of(unit, s.key))))
+	all := 0
+	for k, x := range s.counts {
+		if f.candidate[k] {
+			all += x.n
+		}
+	}
+	now := float64(all) * c.balance.of(unit, s.key)
+	s.explained = math.Min(s.explained+now, float64(s.taken)+evensOut*now)
+	want := int(math.Ceil(s.explained)) - s.taken
+	for k, x := range s.counts {
+		if f.candidate[k] && want > 0 && all > 0 {
+			s.takes[k] = min(x.raw, (want*x.n+all-1)/all)
+			s.taken += s.takes[k]
+		}
+	}
+	return s.takes
 }

@@ -270,3 +270,24 @@ func TestUnequalInstancesShowEventsByChance(t *testing.T) {
 		}
 	}
 }
+
+// With the same requests on fewer instances each of them shows what single requests bring
+// about in more of its windows.
+func TestShowingByBusierInstances(t *testing.T) {
+	for _, c := range []struct{ r, q, want float64 }{{.05, 1, .05}, {.05, 4, 1 - .95*.95*.95*.95}, {.05, .25, .05}, {.5, 100, 1}, {0, 9, 0}} {
+		if got := showing(c.r, c.q); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("rate %v, %v times the requests: %v, want %v", c.r, c.q, got, c.want)
+		}
+	}
+}
+
+func TestMostlyHandled(t *testing.T) {
+	for _, c := range []struct {
+		count, handled uint64
+		want           bool
+	}{{123, 120, true}, {10, 5, false}, {3, 0, false}, {1, 1, true}} {
+		if got := (&event{count: c.count, handled: c.handled}).mostlyHandled(); got != c.want {
+			t.Errorf("%d of %d handled: %v, want %v", c.handled, c.count, got, c.want)
+		}
+	}
+}

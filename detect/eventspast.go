@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 
 	"unship.dev"
 	"unship.dev/detect/stat"
@@ -73,6 +74,45 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 		}
 	}
 	p.streams = append(p.streams, s)
+}
+
+// troubledElsewhere says that most services that were not released show more of what should
+// not happen than before the release: where logs are all there is, nothing else tells that
+// something is wrong everywhere.
+func (w *watch) troubledElsewhere() bool {
+	worse, all := 0, 0
+	h := w.history()
+	for id, s := range w.svc.estate { // counted: the order does not matter
+		if s == w.svc || id == w.svc.id || id.Environment != w.svc.id.Environment || s.near(id, w) {
+			continue
+		}
+		was, is := s.troubles(h), s.troubles(history{max(w.begin, w.next-controlWindows), w.next})
+		if was.n < minCalls || is.n == 0 {
+			continue
+		}
+		all++
+		if is.x >= outsideBad/2 && is.x/is.n > outsideTimes*(was.x+1)/was.n {
+			worse++
+		}
+	}
+	return 2*worse > all
+}
+
+// troubles counts what a service's instances show that should not happen, window by window,
+// and the windows in which they were heard.
+func (s *service) troubles(h history) (r rate) {
+	for _, i := range s.instances {
+		_, windows := i.heardIn(h.from, h.to)
+		r.n += float64(windows)
+		for k, v := range i.events {
+			if s.events[k].acts {
+				from, _ := slices.BinarySearch(v, h.from)
+				to, _ := slices.BinarySearch(v, h.to)
+				r.x += float64(to - from)
+			}
+		}
+	}
+	return r
 }
 
 // busier is how many times the requests that an instance served before one of the

@@ -16,10 +16,15 @@ type slot struct {
 	guarded bool    // what another make-up of the requests explains does not count …
 	key     string  // … by attributes other than this one
 	counts  []count // of the present window, by the frame's cells
+	// Bad requests that another make-up explains, those of them that were taken away, and by
+	// the frame's cells in the present window.
+	explained float64
+	taken     int
+	takes     []int
 }
 
 // count is what one instance counts in one stratum.
-type count struct{ n, y int } // requests; bad ones, winsorised
+type count struct{ n, y, raw int } // requests; bad ones, winsorised and as they are
 
 // source is a stratum that is read once a window for all that it feeds.
 type source struct {
@@ -108,7 +113,7 @@ func (s *slot) count(f *frame) {
 	var all count
 	for k := range f.cells {
 		y, n := s.signal.of(&f.cells[k])
-		s.counts = append(s.counts, count{n, y})
+		s.counts = append(s.counts, count{n, y, y})
 		all.n, all.y = all.n+n, all.y+y
 	}
 	for k := range s.counts {
@@ -130,13 +135,15 @@ func surely(y, n int) float64 {
 	return math.Max(0, float64(y)-2*math.Sqrt(float64(y))) / float64(n)
 }
 
-// table gives the winsorised table of a stratum.
-func (s *slot) table(f *frame) (t stat.Table) {
+// table gives the winsorised table of a stratum. Of the candidate's bad requests, those
+// that another make-up explains come off first, from each instance by its requests.
+func (c *comparison) table(s *slot, f *frame) (t stat.Table) {
+	explained := c.explained(s, f)
 	for k, x := range s.counts {
 		if x.n == 0 {
 			continue
 		}
-		y := s.thin(f.who[k], x.y)
+		y := s.thin(f.who[k], min(x.y, x.raw-explained[k]))
 		if f.candidate[k] {
 			t.NC, t.XC = t.NC+x.n, t.XC+y
 		} else {
@@ -180,11 +187,10 @@ func (c *comparison) feed(s *slot, f *frame) {
 		s.feedPresence(f)
 		return
 	}
-	table := s.table(f)
+	table := c.table(s, f)
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
-	table.XC = c.beyond(s, table.XC, table.NC)
 	s.proc.Add(s.stratum, table)
 	s.totals[s.stratum].merge(f.tally(s.signal))
 	for _, h := range c.harmless {

@@ -184,6 +184,8 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 		j.Why = "it looks worse, but " + strings.Join(j.Doubts, "; ")
 	case w.loses() != "":
 		j.Why = w.loses()
+	case d.looksWorse(w) != "":
+		j.Why = d.looksWorse(w)
 	case w.cleared(t, d.opt.Window):
 		j.Verdict = unship.Healthy
 		j.Why = fmt.Sprintf("shown to be no worse than tolerated, in %d requests", w.samples.Candidate)
@@ -198,6 +200,33 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 	if w.closing != "" && !w.dismissed {
 		j.Why += "; " + w.closing
 	}
+}
+
+// What looks worse at first sight: so many times the odds, so many deviations beyond that.
+const (
+	sightTimes = 1.25
+	sightSD    = 3
+)
+
+// looksWorse says, in words, that the candidate's requests as a whole look worse than the
+// baseline's in the same moments although instances differ too much to say so: nobody would
+// call that healthy.
+func (d *Detector) looksWorse(w *watch) string {
+	if w.conc == nil || w.past != nil {
+		return ""
+	}
+	for _, s := range w.conc.streams {
+		if s.single || s.level != nil || s.rise != nil || s.near != nil || s.loss != nil || s.mix != nil || s.points != nil || s.event > 0 ||
+			s.signal.whether != nil || s.signal.unit == ofCalls {
+			continue
+		}
+		e := w.concurrentEvidence(s)
+		if e.worse() {
+			f := d.finding(w, &e)
+			return "it looks worse, but instances differ as much by themselves: " + w.say(&f, s.signal.what)
+		}
+	}
+	return ""
 }
 
 // cleared says that harm is ruled out before the watch is over.
@@ -298,7 +327,7 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Driven: d.driven(w), Regressed: w.verdict == unship.Regressed}
-	if w.logE < w.level() {
+	if w.past == nil && w.logE < w.level() {
 		e.Asks = w.askE
 	}
 	if w.gates.node != "" {

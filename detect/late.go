@@ -30,8 +30,13 @@ func newLateHarm(exogenous float64, served int, own bool) *lateHarm {
 
 // tells says that a stream can tell of late harm.
 func (l *lateHarm) tells(p *past, s *shiftStream) bool {
-	return s.shift != nil && s.event == 0 && s.flow == nil && s.points == nil &&
-		s.signal.near == nowhere && s.signal.unit == ofRequests && s.signal.kind != unship.SignalRejectionRatio
+	if s.shift == nil || s.flow != nil || s.points != nil || s.signal.near != nowhere || s.signal.unit != ofRequests {
+		return false
+	}
+	if s.event > 0 { // where logs are all there is
+		return p.w.svc.ops == 0
+	}
+	return s.signal.kind != unship.SignalRejectionRatio
 }
 
 // lateWord is what a stream tells of late harm, to judge and to ask, and of a shift from

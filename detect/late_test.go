@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"unship.dev"
+	"unship.dev/detect/stat"
 )
 
 // Harm that begins half a minute after everything was replaced is judged, what begins
@@ -46,5 +47,37 @@ func TestLateHarmAfterAReplacement(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Once others stirred, what counts is what was known a while before, for and against.
+func TestLateHarmAfterOthersStirred(t *testing.T) {
+	n := 60
+	o := stat.ShiftOptions{PreX: make([]float64, n), PreN: make([]float64, n), Phi: 1}
+	for k := range n {
+		o.PreX[k], o.PreN[k] = 1, 1
+	}
+	for _, c := range []struct {
+		own     bool
+		stirred int // window in which others stirred, after harm that began in window 60
+		act     bool
+		ask     bool
+	}{{true, 0, true, true}, {false, 0, false, true}, {true, 61, false, false}, {true, 90, true, true}} {
+		s := &shiftStream{signal: &signal{}, shift: stat.NewShift(o)}
+		l := newLateHarm(.02, 0, c.own)
+		l.weights, l.act, l.ask, l.outside = []float64{.5}, []float64{0}, []float64{0}, []float64{0}
+		for t := range 120 {
+			x := 1.0
+			if t >= 60 {
+				x = 12
+			}
+			s.stirred = s.stirred || c.stirred > 0 && t >= c.stirred
+			s.shift.Add(x, 1, .01)
+			l.weigh([]*shiftStream{s})
+			l.step([]*shiftStream{s}, []float64{s.shift.LogB()})
+		}
+		if act, ask := l.act[0] > 5, l.ask[0] > 5; act != c.act || ask != c.ask {
+			t.Errorf("own %v, stirred at %d: to judge %.1f, to ask %.1f; want %v, %v", c.own, c.stirred, l.act[0], l.ask[0], c.act, c.ask)
+		}
 	}
 }

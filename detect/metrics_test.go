@@ -65,6 +65,52 @@ func TestProcessorTimeByRequestIsFound(t *testing.T) {
 	}
 }
 
+// Whoever spends processor time while idle spends the more on each request the fewer there
+// are: a canary with a small share of the traffic. Of things that are counted, such as
+// orders, fewer on each request are fewer.
+func TestLevelsForEachRequestOfAnIdleCanary(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		cpu, order float64 // of the candidate's requests, in times of the others'
+		found      string
+	}{
+		{"harmless", 1, 1, ""},
+		{"twenty times the processor time", 20, 1, "process.cpu.time"},
+		{"a third of the orders", 1, .33, "orders_total"},
+	} {
+		s := longSimulation(740)
+		s.canary("cart", simStart, 3)
+		s.mix = func(i *simInstance, _ string) float64 {
+			if i.version == "1.1.0" {
+				return .15
+			}
+			return 1
+		}
+		s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) {
+			requests, cpu, order := 0.0, 1.0, 1.0
+			for k := range w.Operations {
+				requests += float64(w.Operations[k].Requests)
+			}
+			if v.name == "cart" && i.version == "1.1.0" {
+				cpu, order = c.cpu, c.order
+			}
+			s.counter(w, "process.cpu.time", "s", (.05+.002*requests*cpu)*(1+.05*s.rng.NormFloat64()))
+			s.counter(w, "orders_total", "{order}", float64(s.poisson(requests*order)))
+		}
+		r := s.run(t)["cart"]
+		found := ""
+		for _, f := range r.last.Findings {
+			if f.Signal == unship.SignalMetric && found == "" {
+				found = f.Name
+			}
+		}
+		if found != c.found || r.regressed >= 0 && c.found == "" {
+			t.Errorf("%s: regressed after %d, asked after %d, %q shown first: %s; want %q", c.name, r.regressed, r.asked, found, r.last.Why, c.found)
+		}
+	}
+}
+
 func TestALeakIsFoundBeforeItHurts(t *testing.T) {
 	t.Parallel()
 	s := longSimulation(710)

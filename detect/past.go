@@ -305,6 +305,9 @@ func (p *past) weigh() {
 	if len(p.streams) == 0 {
 		return
 	}
+	for k, s := range p.streams {
+		s.stirred = s.stirred || s.event > 0 && p.late.ask[k] > negligible && p.w.troubledElsewhere()
+	}
 	p.late.weigh(p.streams)
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
@@ -312,10 +315,25 @@ func (p *past) weigh() {
 }
 
 // amongReleases says that another service of the environment was released about when w
-// began: that requests wait longer may be its doing.
+// began, and that this one may wait for it: it calls it, directly or not, or whom it calls
+// is not known.
 func (s *service) amongReleases(w *watch) bool {
-	for id := range s.estate {
-		if id != s.id && id.Environment == s.id.Environment && s.near(id, w) {
+	known := len(s.answers) > 0
+	awaited := map[*service]bool{s: true}
+	for list, depth := []*service{s}, 0; len(list) > 0 && depth < farAbove; depth++ {
+		var next []*service
+		for _, x := range list {
+			for k := range x.answers { // a set: the order does not matter
+				if o := s.estate[k.other]; o != nil && !awaited[o] {
+					awaited[o] = true
+					next = append(next, o)
+				}
+			}
+		}
+		list = next
+	}
+	for id, o := range s.estate {
+		if id != s.id && id.Environment == s.id.Environment && s.near(id, w) && (!known || awaited[o]) {
 			return true
 		}
 	}

@@ -66,6 +66,22 @@ func TestAJudgedReleaseDoesNotHideAnother(t *testing.T) {
 	if p := blame.Posterior(c); p[1] < .95 {
 		t.Errorf("comparison with the past, failures told apart: %v; want the second release above .95 as well", p)
 	}
+	c.Releases[1].Driven = true
+	if p := blame.Posterior(c); p[1] > .01 {
+		t.Errorf("called more often by the judged one: %v; want the second release near 0", p)
+	}
+}
+
+// What may only ask counts for the release that it is about, and not against others.
+func TestEvidenceThatOnlyAsks(t *testing.T) {
+	c := blame.Case{Releases: []blame.Evidence{{Release: release("a"), Asks: 9, Reasons: []string{"calls hang"}}, {Release: release("b"), LogE: 5}}}
+	without := blame.Posterior(blame.Case{Releases: []blame.Evidence{{Release: release("a")}, c.Releases[1]}})
+	if p := blame.Posterior(c); p[0] < .5 || p[1] != without[1] {
+		t.Errorf("%v, without it %v; want the first probable, the second the same", p, without)
+	}
+	if b := blame.Weigh(c); len(b.Suspects) != 2 || b.Suspects[0].Service != "a" || b.Suspects[0].Probability < .5 {
+		t.Errorf("%+v; want the first suspected", b.Suspects)
+	}
 }
 
 func TestPosteriorsAreProbabilities(t *testing.T) {
