@@ -176,6 +176,7 @@ type loss struct {
 	rise      *stat.Shift
 	served    [shareWindows]struct{ c, all float64 } // of the last calm windows
 	calm      int                                    // how many there were
+	instances int                                    // the most that the candidate had
 	usual     float64                                // share of the calls that were lost before
 	before    float64                                // how many calls that was
 	lost, all float64                                // since
@@ -230,6 +231,27 @@ func newLoss(s *service, h history) *loss {
 	lost, calls := s.lost(h)
 	l.usual, l.before = lost/math.Max(1, calls), calls
 	return l
+}
+
+// grow takes in how many of the candidate's instances serve: with more than ever its share
+// of the traffic is another, and not known yet.
+func (l *loss) grow(instances int) {
+	if instances <= l.instances {
+		return
+	}
+	l.instances, l.calm = instances, 0
+	l.served = [shareWindows]struct{ c, all float64 }{}
+	l.calls, l.lacked, l.lacking, l.share, l.shareOf = 0, 0, 0, 0, 0
+}
+
+// alive is how many instances of a version are heard of in window t.
+func (s *service) alive(version string, t int32) (n int) {
+	for _, i := range s.instances {
+		if _, heard := i.heardAt(t); heard && i.version == version {
+			n++
+		}
+	}
+	return n
 }
 
 // table takes in one window: how many calls were lost of how many, and how
@@ -288,6 +310,7 @@ func (c *comparison) miss(s *stream, t int32) {
 	if candidate+baseline == 0 {
 		return
 	}
+	s.loss.grow(c.svc.alive(c.sides.candidate, t))
 	table := s.loss.table(x, candidate, baseline)
 	if table.NC > 0 && table.NB > 0 {
 		d := s.divisions[0]
