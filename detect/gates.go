@@ -74,12 +74,17 @@ const lasts = .8
 // fades says that evidence is of what instances show while they start, more calls while
 // a cache fills and durations, and that it is too early to tell whether it remains, or that
 // there was less of it in the latter half of the time than in the first: whoever waits sees
-// what remains.
+// what remains. Starts that are slow are allowed for where durations are compared, so there
+// it takes more than chance to call it fading.
 func (d *Detector) fades(w *watch, e *evidence) string {
+	soon := time.Duration(warmth)
+	if !e.signal.ambiguous { // many more calls than one are no cache's
+		soon /= 2
+	}
 	switch {
 	case !e.mayFade():
 		return ""
-	case e.signal.ambiguous && time.Duration(w.next-w.begin)*d.opt.Window < warmth:
+	case e.moreCalls() && time.Duration(w.next-w.begin)*d.opt.Window < soon:
 		return "there are more calls, as while a cache fills; it is too early to tell whether that remains"
 	}
 	first, latter := w.halves(e)
@@ -88,7 +93,11 @@ func (d *Detector) fades(w *watch, e *evidence) string {
 	}
 	before, _, _ := e.rates()
 	p, q, both := first.x/first.n, latter.x/latter.n, (first.x+latter.x)/(first.n+latter.n)
-	if q-before >= lasts*(p-before) || p-q <= math.Sqrt(both*(1-both)*(1/first.n+1/latter.n)) {
+	if chance := math.Sqrt(both * (1 - both) * (1/first.n + 1/latter.n)); e.moreCalls() {
+		if q-before >= lasts*(p-before)+chance { // that more calls remain has to be shown
+			return ""
+		}
+	} else if q-before >= lasts*(p-before) || p-q <= chance {
 		return ""
 	}
 	return fmt.Sprintf("it fades, as while instances start: %s of requests at first, %s since, %s before", percent(p), percent(q), percent(before))

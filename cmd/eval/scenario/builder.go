@@ -22,6 +22,7 @@ type builder struct {
 	outages  []outage // of telemetry
 
 	telemetry telemetry
+	idle      float64 // of a core that a process needs for nothing, and a hundred seconds of that when it starts
 
 	fault  string
 	guilty *release

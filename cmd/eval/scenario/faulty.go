@@ -146,6 +146,14 @@ func silentCrash(b *builder) {
 	b.blame(r, "crash without a word", from)
 }
 
+// crashLoop lets the new pods of a rolling update refuse half of their calls from their
+// start: nothing but their callers tells of that.
+func crashLoop(b *builder) {
+	r := b.rolling(b.needed(b.behind(25)), b.at(), 15*time.Second)
+	b.add(effect{from: r.at, where: onRelease(r), silent: true, silentTo: .5})
+	b.blame(r, "crash loop", r.at)
+}
+
 func sampledErrors(b *builder) {
 	b.telemetry = sampledTraces
 	r := b.canaryOf(b.busy(40), b.at(), 30)

@@ -177,6 +177,19 @@ func cacheFills(b *builder) {
 	b.add(effect{cache: 3e8, where: func(v visit) bool { return v.pod.service == r.service }})
 }
 
+// coldCache lets a canary's pods call twice where they called once until their caches are full.
+func coldCache(b *builder) {
+	r := b.canaryOf(b.needed(b.behind(25)), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), repeat: 2, fades: 40 * time.Second})
+}
+
+// idleCanary gives three pods of a canary a twentieth of the traffic, where every process
+// spends processor time without requests, most of it when it starts.
+func idleCanary(b *builder) {
+	b.idle = .04
+	b.canary(b.busy(40), b.at(), 3, .05)
+}
+
 // tenantMix sends a canary mostly the requests of a tenant that fails often everywhere.
 func tenantMix(b *builder) {
 	s := b.busy(20)

@@ -42,6 +42,8 @@ func harmlessKinds() []Kind {
 		{"logs-only-canary", "a harmless canary in an estate with logs only", none, false, logsOnlyCanary},
 		{"new-log-lines", "a canary writes a harmless line that no version wrote before", none, false, newLogLines},
 		{"cache-fills", "a service's pods grow for a quarter of an hour after they start, the canary's as well", none, false, cacheFills},
+		{"cold-cache", "a canary's pods call twice until their caches are full", none, false, coldCache},
+		{"idle-canary", "a canary of several pods has little to do, and processes need processor time for nothing", none, false, idleCanary},
 		{"tenant-mix", "a canary gets mostly the tenant that fails often everywhere", none, false, tenantMix},
 	}
 }
@@ -75,6 +77,7 @@ func faultyKinds() []Kind {
 		{"caught-exceptions", "a canary logs exceptions and answers as if nothing were wrong", either, false, caughtExceptions},
 		{"more-work", "a canary needs three times the processor time", either, false, moreWork},
 		{"memory-leak", "a canary leaks fifteen megabytes a minute", either, false, memoryLeak},
+		{"crash-loop", "the new pods of a rolling update refuse half of their calls", either, false, crashLoop},
 		{"silent-crash", "a canary's pods stop answering after twenty seconds", either, false, silentCrash},
 	}
 }

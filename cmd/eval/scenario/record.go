@@ -51,7 +51,7 @@ func record(dir string, b *builder) (err error) {
 	s := &simulation{
 		world: b.world, effects: b.effects, surges: b.surges,
 		rng: rand.New(rand.NewPCG(b.options.Seed, 3)),
-		out: &exporter{traces: traces, logs: logs, metrics: metrics, outages: b.outages, effects: b.effects, telemetry: b.telemetry},
+		out: &exporter{traces: traces, logs: logs, metrics: metrics, outages: b.outages, effects: b.effects, telemetry: b.telemetry, idle: b.idle},
 	}
 	if err := s.run(b.length()); err != nil {
 		return err
@@ -64,6 +64,7 @@ func record(dir string, b *builder) (err error) {
 type exporter struct {
 	traces, logs, metrics io.Writer
 	telemetry             telemetry
+	idle                  float64 // of a core: see builder
 	outages               []outage
 	effects               []effect
 	waiting               queue
