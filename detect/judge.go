@@ -212,7 +212,7 @@ const (
 // baseline's in the same moments although instances differ too much to say so: nobody would
 // call that healthy.
 func (d *Detector) looksWorse(w *watch) string {
-	if w.conc == nil || w.past != nil {
+	if w.conc == nil || w.past != nil || w.elsewhere() != "" {
 		return ""
 	}
 	for _, s := range w.conc.streams {
