@@ -56,10 +56,10 @@ type context struct {
 	at    int32
 	ratio [counts]float64 // of the controls, after to before
 	now   float64         // log of the load beyond what the past had, and the dead zone
-	// shared: another service was released about when this one was. moved: most of the others
-	// got worse since, whether or not that may follow from what this one does.
-	shared, moved bool
-	load          float64 // the largest of the trailing windows, over which the controls' ratio is taken
+	// shared: another service was released about when this one was.
+	shared bool
+	moved  [counts]bool // most of the others got worse, whether or not that may follow from what this one does
+	load   float64      // the largest of the trailing windows, over which the controls' ratio is taken
 }
 
 // enlistControls chooses the services to which a release is compared in time:
@@ -286,7 +286,7 @@ func (w *watch) note(t int32) {
 				r = append(r, v)
 			}
 		}
-		c.moved = c.moved || median(all) > outsideTimes
+		c.moved[count] = median(all) > outsideTimes
 		// What is no worse than it was before is not taken back because others got better.
 		c.ratio[count] = math.Max(1, median(r))
 		if led {

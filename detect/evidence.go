@@ -44,12 +44,6 @@ func (e *evidence) share() float64 { return math.Log(e.weight) + e.logE }
 // moreCalls says that it is evidence of more calls than there were.
 func (e *evidence) moreCalls() bool { return e.signal.unit == ofCalls && e.signal.count != countNoCall }
 
-// mayFade says that it is evidence of what instances show while they start: more calls,
-// or longer durations.
-func (e *evidence) mayFade() bool {
-	return e.points == nil && e.level == nil && e.near == nil && (e.moreCalls() || e.signal.latency())
-}
-
 // streams gives the streams of both comparisons, strongest first.
 func (w *watch) streams() []evidence {
 	var out []evidence

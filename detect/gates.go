@@ -59,7 +59,7 @@ func (d *Detector) examine(w *watch, t int32) {
 		g.doubts = append(g.doubts, doubt)
 	}
 	all := w.streams()
-	if !slices.ContainsFunc(all, func(x evidence) bool { return !x.mayFade() && x.share() >= w.level() }) {
+	if !slices.ContainsFunc(all, func(x evidence) bool { return !x.moreCalls() && x.share() >= w.level() }) {
 		if doubt := d.fades(w, &all[0]); doubt != "" {
 			g.doubts = append(g.doubts, doubt)
 		}
@@ -67,24 +67,23 @@ func (d *Detector) examine(w *watch, t int32) {
 	w.gates = g
 }
 
-// lasts is which part of what was worse in the first half of the time must be left in the
-// latter half, lest it fade.
+// lasts is which part of the additional calls in the first half of the time must be left in
+// the latter half, lest they fade.
 const lasts = .8
 
-// fades says that evidence is of what instances show while they start, more calls while
-// a cache fills and durations, and that it is too early to tell whether it remains, or that
-// there was less of it in the latter half of the time than in the first: whoever waits sees
-// what remains. Starts that are slow are allowed for where durations are compared, so there
-// it takes more than chance to call it fading.
+// fades says that evidence is of more calls, and that it is too early to tell whether they
+// remain, or that there were fewer of them in the latter half of the time than in the first:
+// a cache that fills makes fewer by the minute, and whoever waits sees what remains. That
+// they remain has to be shown.
 func (d *Detector) fades(w *watch, e *evidence) string {
+	if !e.moreCalls() {
+		return ""
+	}
 	soon := time.Duration(warmth)
 	if !e.signal.ambiguous { // many more calls than one are no cache's
 		soon /= 2
 	}
-	switch {
-	case !e.mayFade():
-		return ""
-	case e.moreCalls() && time.Duration(w.next-w.begin)*d.opt.Window < soon:
+	if time.Duration(w.next-w.begin)*d.opt.Window < soon {
 		return "there are more calls, as while a cache fills; it is too early to tell whether that remains"
 	}
 	first, latter := w.halves(e)
@@ -93,43 +92,28 @@ func (d *Detector) fades(w *watch, e *evidence) string {
 	}
 	before, _, _ := e.rates()
 	p, q, both := first.x/first.n, latter.x/latter.n, (first.x+latter.x)/(first.n+latter.n)
-	if chance := math.Sqrt(both * (1 - both) * (1/first.n + 1/latter.n)); e.moreCalls() {
-		if q-before >= lasts*(p-before)+chance { // that more calls remain has to be shown
-			return ""
-		}
-	} else if q-before >= lasts*(p-before) || p-q <= chance {
+	if q-before >= lasts*(p-before)+math.Sqrt(both*(1-both)*(1/first.n+1/latter.n)) {
 		return ""
 	}
-	return fmt.Sprintf("it fades, as while instances start: %s of requests at first, %s since, %s before", percent(p), percent(q), percent(before))
+	return fmt.Sprintf("more calls fade, as while a cache fills: %s of requests at first, %s since, %s before", percent(p), percent(q), percent(before))
 }
 
 // halves counts the candidate's bad and all requests in the first and the latter half of
 // the time since the release.
 func (w *watch) halves(e *evidence) (first, latter rate) {
 	half := w.begin + (w.next-w.begin)/2
-	add := func(at int32, bad, all float64) {
-		switch {
-		case at < w.begin || at >= w.next:
-		case at < half:
-			first = rate{first.x + bad, first.n + all}
-		default:
-			latter = rate{latter.x + bad, latter.n + all}
-		}
-	}
 	for _, u := range e.units {
-		if w.past != nil && e.signal.latency() {
-			for _, c := range w.after[u] {
-				if c.lat == latAll {
-					add(c.at, float64(c.y[e.signal.count-countP50]), float64(c.n))
-				}
-			}
-			continue
-		}
 		for _, i := range w.candidates() {
 			v := i.series(&stratum{unit: u})
 			for k := range v {
 				bad, all := e.signal.of(&v[k])
-				add(v[k].at, float64(bad), float64(all))
+				switch at := v[k].at; {
+				case at < w.begin || at >= w.next:
+				case at < half:
+					first = rate{first.x + float64(bad), first.n + float64(all)}
+				default:
+					latter = rate{latter.x + float64(bad), latter.n + float64(all)}
+				}
 			}
 		}
 	}

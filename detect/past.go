@@ -282,7 +282,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			case s.signal.unit != ofCalls && s.flow == nil && s.signal.near != unheard:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
-			s.stirred = s.stirred || ratio > outsideTimes || load > 0 || ctx.moved
+			s.stirred = s.stirred || ratio > outsideTimes || load > 0 || s.signal.unit == ofRequests && ctx.moved[s.signal.count]
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
