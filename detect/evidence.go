@@ -21,6 +21,7 @@ type evidence struct {
 	loss   *loss // of lost calls, while old and new serve side by side
 	lost   bool  // of lost calls
 	rise   bool  // … whichever version they were meant for
+	late   bool  // it is evidence of harm that began later
 	mix    *mix  // of an operation's share of the traffic
 	flow   *flow // of the same, compared with the past
 	points *pointLook
@@ -53,8 +54,12 @@ func (w *watch) streams() []evidence {
 		}
 	}
 	if w.past != nil {
-		for _, s := range w.past.streams {
-			out = append(out, w.pastEvidence(s))
+		for k, s := range w.past.streams {
+			e := w.pastEvidence(s)
+			if late := w.past.late.ask[k]; late > showFindings && e.share() < showFindings {
+				e.logE, e.late = late, true
+			}
+			out = append(out, e)
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].share() > out[j].share() })

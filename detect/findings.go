@@ -133,7 +133,7 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 // verdictOf is the verdict of one stream.
 func (d *Detector) verdictOf(w *watch, e *evidence) unship.Verdict {
 	enough := e.share() >= w.threshold() || w.verdict == unship.Regressed && e.share() >= showFindings
-	if enough && !e.rise && d.fades(w, e) == "" {
+	if enough && !e.rise && (!e.late || w.verdict == unship.Regressed) && d.fades(w, e) == "" {
 		return unship.Regressed
 	}
 	return unship.Inconclusive
