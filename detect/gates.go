@@ -79,7 +79,7 @@ func (d *Detector) fades(w *watch, e *evidence) string {
 	if !e.moreCalls() {
 		return ""
 	}
-	soon := time.Duration(warmth)
+	soon := warmth
 	if !e.signal.ambiguous { // many more calls than one are no cache's
 		soon /= 2
 	}
