@@ -1,0 +1,262 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+
+	"unship.dev"
+	"unship.dev/detect/stat"
+)
+
+// loss is the evidence that calls meant for the release go unanswered.
+//
+// Nobody knows which version a lost call was meant for. But calls are spread
+// over the versions by shares that the windows before tell, so what the
+// candidate lacks of its share was meant for it. The null hypothesis is a
+// union: that no more calls are lost than before, or that the candidate loses
+// no larger part of its calls than the baseline. The smaller of two e-values,
+// one against each, is an e-value against the union. Traffic taken away from
+// the release loses no calls; a network or a tracer that loses the calls of
+// both versions leaves the shares alone.
+type loss struct {
+	rise      *stat.Shift
+	served    [shareWindows]struct{ c, all float64 } // of the last calm windows
+	calm      int                                    // how many there were
+	instances int                                    // the most that the candidate had
+	usual     float64                                // share of the calls that were lost before
+	before    float64                                // the calls of which that is
+	lost, all float64                                // calls since
+	kept      []lossCell
+
+	// In windows that were not calm: their number and calls; what the candidate lacks of its
+	// share of them, and how many were lost; the share, and the requests that told it.
+	uneasy                 int
+	calls, lacked, lacking float64
+	share, shareOf         float64
+}
+
+// spares says that the lost calls are not the candidate's alone: what it lacks of its
+// share is nearer, by more than its standard deviation, to what it would if both versions
+// lost as large a part of their calls. Both the calls and the share are binomial.
+func (l *loss) spares() bool {
+	sd := math.Sqrt(l.share * (1 - l.share) * l.calls * (1 + l.calls/math.Max(1, l.shareOf)))
+	return l.lacked+sd < (1+l.share)/2*l.lacking
+}
+
+// lossCell is the table of one window.
+type lossCell struct {
+	at int32
+	stat.Table
+}
+
+// onset is the first window in which calls meant for the candidate were lost:
+// windows without a lost call tell its test nothing.
+func (l *loss) onset(begin int32) int32 {
+	for _, c := range l.kept {
+		if c.XC > 0 {
+			return c.at
+		}
+	}
+	return begin
+}
+
+// since adds up the tables from window from on.
+func (l *loss) since(from int32) []tally {
+	var sum tally
+	for _, c := range l.kept {
+		if c.at >= from {
+			sum.add(c.Table)
+		}
+	}
+	return []tally{sum}
+}
+
+func newLoss(s *service, h history) *loss {
+	x, n := s.lostBefore(h)
+	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
+	lost, calls := s.lost(h)
+	l.usual, l.before = lost/math.Max(1, calls), calls
+	return l
+}
+
+// grow takes in how many of the candidate's instances serve: with more than ever its share
+// of the traffic is another, and not known yet.
+func (l *loss) grow(instances int) {
+	if instances <= l.instances {
+		return
+	}
+	l.instances, l.calm = instances, 0
+	l.served = [shareWindows]struct{ c, all float64 }{}
+	l.calls, l.lacked, l.lacking, l.share, l.shareOf = 0, 0, 0, 0, 0
+}
+
+// alive is how many instances of a version are heard of in window t.
+func (s *service) alive(version string, t int32) (n int) {
+	for _, i := range s.instances {
+		if _, heard := i.heardAt(t); heard && i.version == version {
+			n++
+		}
+	}
+	return n
+}
+
+// table takes in one window: how many calls were lost of how many, and how
+// many requests both versions served. It gives the calls meant for each.
+func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
+	l.rise.Add(math.Max(0, c.lost-float64(c.elsewhere*float64(c.calls))), float64(c.calls), usualDrift(countFailedHere))
+	l.lost, l.all = l.lost+c.lost, l.all+float64(c.calls)
+	served := float64(candidate + baseline)
+	if c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
+		if served > 0 {
+			l.served[l.calm%shareWindows] = struct{ c, all float64 }{float64(candidate), served}
+			l.calm++
+		}
+		return l.meant(c, candidate, baseline, 0)
+	}
+	l.uneasy++
+	var mine, all float64
+	for _, x := range l.served {
+		mine, all = mine+x.c, all+x.all
+	}
+	if all == 0 {
+		return t
+	}
+	answered := float64(c.calls) - c.lost
+	got := answered * float64(candidate) / math.Max(1, served)
+	l.share, l.shareOf, l.calls = mine/all, all, l.calls+float64(c.calls)
+	l.lacked, l.lacking = l.lacked+mine/all*float64(c.calls)-got, l.lacking+c.lost
+	return l.meant(c, candidate, baseline, math.Min(c.lost, math.Max(0, mine/all*float64(c.calls)-got)))
+}
+
+// meant gives the calls meant for each version when so many of the candidate's were lost.
+func (l *loss) meant(c askedCell, candidate, baseline uint64, lost float64) stat.Table {
+	got := int(math.Round((float64(c.calls) - c.lost) * float64(candidate) / math.Max(1, float64(candidate+baseline))))
+	mine := int(math.Round(lost))
+	return stat.Table{NC: got + mine, XC: mine, NB: int(c.calls) - got - mine, XB: max(0, int(math.Round(c.lost))-mine)}
+}
+
+// addLoss adds the stream of lost calls, if callers told of any before the release.
+func (c *comparison) addLoss(w *watch, sig *signal, h history) {
+	if _, calls := c.svc.lost(h); calls < minCalls {
+		return
+	}
+	s := c.newWitness(w, sig, nil, stat.Calibrate(nil, nil))
+	s.loss, s.weight = newLoss(c.svc, h), sig.weight
+	c.addWitness(s)
+	c.streams = append(c.streams, &stream{signal: sig, rise: s.loss, weight: sig.weight})
+}
+
+// miss takes in the calls that were lost in window t.
+func (c *comparison) miss(s *stream, t int32) {
+	x := c.svc.askedAt(t)
+	if x.calls == 0 {
+		return
+	}
+	candidate, baseline := c.svc.served(c.sides.candidate, t), c.svc.served(c.sides.baseline, t)
+	if candidate+baseline == 0 {
+		return
+	}
+	s.loss.grow(c.svc.alive(c.sides.candidate, t))
+	table := s.loss.table(x, candidate, baseline)
+	if table.NC > 0 && table.NB > 0 {
+		d := s.divisions[0]
+		d.proc.Add(0, table)
+		d.totals[0].add(table)
+		s.loss.kept = append(s.loss.kept[max(0, len(s.loss.kept)+1-maxKept):], lossCell{t, table})
+	}
+}
+
+// served gives the requests that a version served in window t.
+func (s *service) served(version string, t int32) (n uint64) {
+	for _, i := range s.instances {
+		if i.version != version {
+			continue
+		}
+		for u := range i.units {
+			if s.units[u].callee == "" {
+				if c := i.units[u].at(t); c != nil {
+					n += uint64(c.n)
+				}
+			}
+		}
+	}
+	return n
+}
+
+// someoneElse says whether lost calls can be the doing of candidates that are
+// not left out: of those that fell silent, where any did.
+func (c *comparison) someoneElse(out map[*instance]bool, t int32) bool {
+	silent, other := false, false
+	for _, i := range c.svc.instances {
+		if i.version != c.sides.candidate || i.last < c.start {
+			continue
+		}
+		if t-i.last > fellSilent {
+			silent = true
+			if !out[i] {
+				return true
+			}
+		}
+		other = other || !out[i]
+	}
+	return !silent && other
+}
+
+// evidence is the log e-value that more calls are lost, which may be the candidate's.
+func (l *loss) evidence() float64 {
+	if l.uneasy < sparesFor || l.spares() {
+		return math.Min(0, l.rise.LogA())
+	}
+	return l.rise.LogA()
+}
+
+// rising is the evidence that more calls go unanswered since the release, whichever
+// version they were meant for: enough to ask a person, who knows more of them.
+func (w *watch) rising(s *stream) evidence {
+	l := s.rise
+	return evidence{
+		signal: s.signal, lost: true, rise: true, weight: s.weight, logE: l.evidence(), shift: l.rise, onset: w.begin,
+		totals: []tally{{xc: l.lost, nc: l.all, xb: l.usual * l.before, nb: l.before}},
+	}
+}
+
+// risen gives the calls that go unanswered, where more do since the release than before,
+// perhaps the candidate's, while it serves beside the old version; nil otherwise.
+func (c *comparison) risen() *loss {
+	for _, s := range c.streams {
+		if s.rise != nil && s.rise.rise.LogA() >= showFindings && !s.rise.spares() {
+			return s.rise
+		}
+	}
+	return nil
+}
+
+// loses says, in words, that more calls go unanswered since the release than before, where
+// it serves beside the old version and nobody knows which of them they were meant for.
+func (w *watch) loses() string {
+	if w.conc == nil || w.past != nil {
+		return ""
+	}
+	if l := w.conc.risen(); l != nil {
+		return w.sayRise(l.lost/math.Max(1, l.all), l.usual)
+	}
+	return ""
+}
+
+func (w *watch) sayRise(now, before float64) string {
+	return fmt.Sprintf("%s of the calls to %s go unanswered since the release, %s before; which version they were meant for is not known",
+		percent(now), w.release.Service, percent(before))
+}
+
+// sayLost puts lost calls into words.
+func (w *watch) sayLost(f *unship.Finding) string {
+	if w.past != nil {
+		return fmt.Sprintf("%s of the calls to %s go unanswered, %s before the release; %d calls seen",
+			percent(f.Candidate), w.release.Service, percent(f.Baseline), f.Samples.Candidate)
+	}
+	if f.Ambiguous {
+		return w.sayRise(f.Candidate, f.Baseline)
+	}
+	return fmt.Sprintf("%s of the calls meant for %s go unanswered, by the share of the traffic that it had, %s of those for %s; %d calls seen",
+		percent(f.Candidate), w.release.ReleaseID, percent(f.Baseline), w.baseline, f.Samples.Candidate)
+}
