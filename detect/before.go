@@ -279,10 +279,12 @@ func (w *watch) note(t int32) {
 			v, ok := x.ratio(count, t, w.begin)
 			follows, leads := w.order(x, count, t)
 			led = led || leads && v > outsideTimes
-			if v /= x.course.ratio(count, t-w.begin); ok {
-				all = append(all, v)
+			if !ok {
+				continue
 			}
-			if ok && !follows {
+			v /= x.course.ratio(count, t-w.begin)
+			all = append(all, v)
+			if !follows {
 				r = append(r, v)
 			}
 		}

@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"unship.dev"
-	"unship.dev/detect/blame"
 	"unship.dev/rules"
 )
 
@@ -68,25 +67,24 @@ func (o Options) validate() error {
 
 // Detector is the state of all services and of all releases under watch.
 type Detector struct {
-	opt       Options
-	signals   []*signal // at the usual tolerance: what services teach each other
-	services  map[unship.Service]*service
-	order     []*service                     // sorted
-	watches   []*watch                       // sorted
-	watched   map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
-	guilty    []*watch                       // the last regressed ones whose watch is over: they may yet be verified
-	checks    []*verification
-	changes   []*placebo   // watches of changes without a new version
-	rumours   []rumour     // releases that were announced and not seen, oldest first
-	ended     []*candidate // whose watch is over, oldest first
-	audit     audit
-	elsewhere map[string]blame.Outside   // by environment, the service that was not released and is most surely worse, if any
-	epoch     time.Time                  // start of the first window, which has index 1
-	spreads   map[spreadKey]estateSpread // of levels in the estate, by block
-	now       int32                      // the latest window; 0: none
-	swept     int32
-	dropped   uint64  // details that ingest had no room for, so far
-	gaps      []int32 // windows between the latest ticks
+	opt      Options
+	signals  []*signal // at the usual tolerance: what services teach each other
+	services map[unship.Service]*service
+	order    []*service                     // sorted
+	watches  []*watch                       // sorted
+	watched  map[unship.ReleaseID]time.Time // when each release under watch now or before was first seen
+	guilty   []*watch                       // the last regressed ones whose watch is over: they may yet be verified
+	checks   []*verification
+	changes  []*placebo   // watches of changes without a new version
+	rumours  []rumour     // releases that were announced and not seen, oldest first
+	ended    []*candidate // whose watch is over, oldest first
+	audit    audit
+	epoch    time.Time                  // start of the first window, which has index 1
+	spreads  map[spreadKey]estateSpread // of levels in the estate, by block
+	now      int32                      // the latest window; 0: none
+	swept    int32
+	dropped  uint64  // details that ingest had no room for, so far
+	gaps     []int32 // windows between the latest ticks
 }
 
 // New makes a Detector that has seen nothing.

@@ -76,6 +76,22 @@ func (p *past) addEvent(event int, weight float64, fresh bool) {
 	p.streams = append(p.streams, s)
 }
 
+// hearTrouble notes, where logs are all there is and tell of late harm, that something is
+// wrong everywhere.
+func (p *past) hearTrouble() {
+	var telling []*shiftStream
+	for k, s := range p.streams {
+		if s.event > 0 && !s.stirred && p.late.ask[k] > negligible {
+			telling = append(telling, s)
+		}
+	}
+	if len(telling) > 0 && p.w.troubledElsewhere() {
+		for _, s := range telling {
+			s.stirred = true
+		}
+	}
+}
+
 // troubledElsewhere says that most services that were not released show more of what should
 // not happen than before the release: where logs are all there is, nothing else tells that
 // something is wrong everywhere.
@@ -116,33 +132,32 @@ func (s *service) troubles(h history) (r rate) {
 }
 
 // busier is how many times the requests that an instance served before one of the
-// candidate's serves in window t; where nobody tells of requests, how many times fewer
-// instances there are.
+// candidate's serves, in the latest windows up to t; where nobody tells of requests, how
+// many times fewer instances there are.
 func (p *past) busier(t int32, out map[*instance]bool) float64 {
-	var instances, requests float64
-	for _, i := range p.w.svc.instances {
-		if n, heard := i.heardAt(t); heard && i.version == p.w.release.Version && !out[i] {
-			instances, requests = instances+1, requests+float64(n)
-		}
-	}
+	now := p.w.svc.busyness(history{max(p.w.begin, t+1-controlWindows), t + 1}, func(i *instance) bool {
+		return i.version == p.w.release.Version && !out[i]
+	})
 	switch {
-	case instances == 0:
+	case now.n == 0:
 		return 1
 	case p.busy.x == 0:
-		return p.busy.n / instances
+		return p.busy.n / now.n
 	}
-	return requests / instances * p.busy.n / p.busy.x
+	return now.x / now.n * p.busy.n / p.busy.x
 }
 
-// busyBefore gives the mean requests and instances of a window before the release.
-func (w *watch) busyBefore(h history) (r rate) {
-	for _, i := range w.svc.instances {
-		if i.version != w.release.Version {
+// busyness gives the mean requests of some instances in a window, and how many instances
+// were heard of in it.
+func (s *service) busyness(h history, of func(*instance) bool) (r rate) {
+	for _, i := range s.instances {
+		if of(i) {
 			requests, windows := i.heardIn(h.from, h.to)
 			r.x, r.n = r.x+float64(requests), r.n+float64(windows)
 		}
 	}
-	return rate{r.x / float64(h.to-h.from), r.n / float64(h.to-h.from)}
+	length := float64(max(1, h.to-h.from))
+	return rate{r.x / length, r.n / length}
 }
 
 // showing is the probability that an instance shows an event which one of them did with

@@ -29,10 +29,11 @@ func (d *Detector) judge(a *unship.Assessment, t int32) {
 		}
 	}
 	var probability map[unship.ReleaseID]float64
-	a.Blame, probability = d.blame(d.watches)
+	var elsewhere map[string]blame.Outside
+	a.Blame, probability, elsewhere = d.blame(d.watches)
 	turned := false
 	for _, w := range d.watches {
-		j := d.judgement(w, t, a, probability[w.release.ReleaseID])
+		j := d.judgement(w, t, a, probability[w.release.ReleaseID], w.sharesCause(elsewhere))
 		a.Judgements = append(a.Judgements, j)
 		turned = w.turns(&j) || turned
 		if j.Done {
@@ -78,7 +79,7 @@ func (d *Detector) close(w *watch) {
 	w.context, w.after = nil, nil
 }
 
-func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64) unship.Judgement {
+func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64, elsewhere string) unship.Judgement {
 	j := unship.Judgement{
 		Release: w.release.ReleaseID, At: a.At, Comparison: w.comparison(), Verdict: unship.Inconclusive,
 		LogE: w.logE, Threshold: w.threshold(), Probability: p, Samples: w.samples,
@@ -90,7 +91,7 @@ func (d *Detector) judgement(w *watch, t int32, a *unship.Assessment, p float64)
 	if w.past != nil && len(w.past.streams) > 0 {
 		j.Samples.Baseline += uint64(w.past.streams[0].pre.n)
 	}
-	j.Doubts = w.convict(a.Outage, d.sharesCause(w), p)
+	j.Doubts = w.convict(a.Outage, elsewhere, p)
 	j.Asks = w.asks(a.Outage, p)
 	j.Done = t+1 >= w.until || w.closing != ""
 	if w.askE >= showFindings || w.verdict == unship.Regressed {
@@ -151,8 +152,8 @@ func (w *watch) doubts(outage, elsewhere string, p float64) []string {
 // can follow from the release, where neither the same moments nor spans tell whose doing
 // the release's failures are: both may have one cause. If it was so once while the release
 // looked worse, it is no less so when both are well again.
-func (d *Detector) sharesCause(w *watch) string {
-	o, ok := d.elsewhere[w.release.Environment]
+func (w *watch) sharesCause(elsewhere map[string]blame.Outside) string {
+	o, ok := elsewhere[w.release.Environment]
 	if ok && w.past != nil && !w.svc.apart && w.askE >= showFindings && w.shared == "" {
 		w.shared = fmt.Sprintf("%s may have the same cause: %s", o.Name, o.Why)
 	}
@@ -184,8 +185,6 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 		j.Why = "it looks worse, but " + strings.Join(j.Doubts, "; ")
 	case w.loses() != "":
 		j.Why = w.loses()
-	case d.looksWorse(w) != "":
-		j.Why = d.looksWorse(w)
 	case w.cleared(t, d.opt.Window):
 		j.Verdict = unship.Healthy
 		j.Why = fmt.Sprintf("shown to be no worse than tolerated, in %d requests", w.samples.Candidate)
@@ -196,6 +195,11 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 		j.Why = fmt.Sprintf("nothing got worse during the watch, in %d requests; %s", w.samples.Candidate, sayDetectable(j.Detectable))
 	default:
 		j.Why = w.waiting(j)
+	}
+	if j.Verdict == unship.Healthy {
+		if why := d.looksWorse(w); why != "" {
+			j.Verdict, j.Why = unship.Inconclusive, why
+		}
 	}
 	if w.closing != "" && !w.dismissed {
 		j.Why += "; " + w.closing
@@ -284,11 +288,11 @@ func (w *watch) waiting(j *unship.Judgement) string {
 	return seen
 }
 
-// blame weighs the releases of each environment against each other. Watches
-// are sorted by release.
-func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID]float64) {
-	var out []unship.Blame
-	p := map[unship.ReleaseID]float64{}
+// blame weighs the releases of each environment against each other, and gives the
+// probability of each, and by environment the service that was not released and is most
+// surely worse, if any is. Watches are sorted by release.
+func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.ReleaseID]float64, elsewhere map[string]blame.Outside) {
+	p, elsewhere = map[unship.ReleaseID]float64{}, map[string]blame.Outside{}
 	var cases []blame.Case
 	for _, w := range watches {
 		if w.release.IsRollback() {
@@ -307,12 +311,11 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 			})
 		}
 	}
-	d.elsewhere = map[string]blame.Outside{}
 	for _, c := range cases {
 		c.Outside = append(c.Outside, d.outside(c.Environment)...)
 		for _, o := range c.Outside {
-			if o.Cause == unship.CauseDependency && o.LogE > math.Max(showFindings, d.elsewhere[c.Environment].LogE) {
-				d.elsewhere[c.Environment] = o
+			if o.Cause == unship.CauseDependency && o.LogE > math.Max(showFindings, elsewhere[c.Environment].LogE) {
+				elsewhere[c.Environment] = o
 			}
 		}
 		b := blame.Weigh(c)
@@ -321,7 +324,7 @@ func (d *Detector) blame(watches []*watch) ([]unship.Blame, map[unship.ReleaseID
 			p[c.Releases[k].Release.ReleaseID] = x
 		}
 	}
-	return out, p
+	return out, p, elsewhere
 }
 
 // evidenceFor is what blame is told of a release.
@@ -356,6 +359,9 @@ func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 // driven says that a release which is judged already calls the service of w more often
 // than its old version did.
 func (d *Detector) driven(w *watch) bool {
+	if w.past == nil || !w.svc.apart || w.askE < showFindings { // it would make no difference
+		return false
+	}
 	for _, o := range append(slices.Clone(d.watches), d.guilty...) {
 		if o == w || o.verdict != unship.Regressed || o.until < w.begin {
 			continue

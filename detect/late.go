@@ -90,9 +90,11 @@ func (l *lateHarm) beside(now, acts, asks float64) (judge, ask float64) {
 func (l *lateHarm) step(streams []*shiftStream, logB []float64) {
 	for k, s := range streams {
 		l.outside[k] = logB[k]
-		if s.stirred {
+		switch {
+		case l.weights[k] == 0:
+		case s.stirred:
 			l.outside[k] = math.Min(logB[k], s.late[0].outside)
-		} else {
+		default:
 			copy(s.late[:], s.late[1:])
 			s.late[calmBefore-1] = lateWord{l.act[k], l.ask[k], logB[k]}
 		}

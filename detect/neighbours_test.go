@@ -121,9 +121,8 @@ func (n *neighbourhood) callee(t int) unship.Window {
 	}
 }
 
-// asked plays it and gives the first judgement of the service between that asks, or no
-// judgement, and the last.
-func (n *neighbourhood) asked(t *testing.T) (first, last unship.Judgement) {
+// play plays it and gives the judgements of the service between, until see says that it is enough.
+func (n *neighbourhood) play(t *testing.T, see func(unship.Judgement) bool) {
 	t.Helper()
 	d, err := New(Options{})
 	if err != nil {
@@ -132,38 +131,33 @@ func (n *neighbourhood) asked(t *testing.T) (first, last unship.Judgement) {
 	for w := range n.windows {
 		k, r := n.tick(w)
 		for _, j := range d.Observe(k, r, rules.Set{n.policy}).Judgements {
-			if j.Release.Name != n.of {
-				continue
+			if j.Release.Name == n.of && see(j) {
+				return
 			}
-			if j.Asks && !first.Asks {
-				first = j
-			}
-			last = j
 		}
 	}
+}
+
+// asked gives the first judgement that asks, or no judgement, and the last.
+func (n *neighbourhood) asked(t *testing.T) (first, last unship.Judgement) {
+	t.Helper()
+	n.play(t, func(j unship.Judgement) bool {
+		if j.Asks && !first.Asks {
+			first = j
+		}
+		last = j
+		return false
+	})
 	return first, last
 }
 
-// judge plays it and gives the judgements of the service between, the first regressed or else the last.
-func (n *neighbourhood) judge(t *testing.T) unship.Judgement {
+// judge gives the first judgement that says regressed, or else the last.
+func (n *neighbourhood) judge(t *testing.T) (last unship.Judgement) {
 	t.Helper()
-	d, err := New(Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var last unship.Judgement
-	for w := range n.windows {
-		k, r := n.tick(w)
-		for _, j := range d.Observe(k, r, rules.Set{n.policy}).Judgements {
-			if j.Release.Name != n.of {
-				continue
-			}
-			last = j
-			if j.Verdict == unship.Regressed {
-				return j
-			}
-		}
-	}
+	n.play(t, func(j unship.Judgement) bool {
+		last = j
+		return j.Verdict == unship.Regressed
+	})
 	return last
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 
 	"unship.dev"
 	"unship.dev/detect/stat"
@@ -17,9 +18,9 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	h := w.history()
 	own := history{h.from, max(from, w.begin)} // what the old version did beside the new one is its past as well
 	p.outside = w.outsiders(h) && !d.leaves(PartNeighbours)
-	p.asked, p.busy = w.svc.askedBefore(h), w.busyBefore(h)
-	p.meetNeighbours(d)
 	old := func(i *instance) bool { return i.version != w.release.Version }
+	p.asked, p.busy = w.svc.askedBefore(h), w.svc.busyness(h, old)
+	p.meetNeighbours(d)
 	ops, calls := w.svc.traffic(ofRequests, old, h), w.svc.traffic(ofCalls, old, h)
 	for _, u := range ops {
 		p.served[u.unit] = u.requests > 0
@@ -244,7 +245,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 	if p.levels != nil {
 		p.levels.step(t)
 	}
-	starting := p.w.svc.starting(p.w.release.Version, t)
+	starting, busier := p.w.svc.starting(p.w.release.Version, t), p.busier(t, out)
 	for k, s := range p.streams {
 		if starting && s.signal.near != nowhere || ctx.shared && s.signal.unit == ofWhole || p.carries && s.follows() || p.w.blinded[t] && s.signal.ofOwnCalls() {
 			s.pass()
@@ -266,7 +267,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		var x, want, n float64
 		if s.event > 0 {
 			x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
-			want = n * showing(s.rates[0], p.busier(t, out))
+			want = n * showing(s.rates[0], busier)
 		}
 		for i := range s.places() {
 			a, b := p.countsOf(s, i, t, out)
@@ -305,9 +306,7 @@ func (p *past) weigh() {
 	if len(p.streams) == 0 {
 		return
 	}
-	for k, s := range p.streams {
-		s.stirred = s.stirred || s.event > 0 && p.late.ask[k] > negligible && p.w.troubledElsewhere()
-	}
+	p.hearTrouble()
 	p.late.weigh(p.streams)
 	p.weighOutside()
 	p.release.Step(p.weights, p.logA, p.logB)
@@ -318,7 +317,15 @@ func (p *past) weigh() {
 // began, and that this one may wait for it: it calls it, directly or not, or whom it calls
 // is not known.
 func (s *service) amongReleases(w *watch) bool {
-	known := len(s.answers) > 0
+	var near []*service
+	for id, o := range s.estate {
+		if id != s.id && id.Environment == s.id.Environment && s.near(id, w) {
+			near = append(near, o)
+		}
+	}
+	if len(near) == 0 || len(s.answers) == 0 {
+		return len(near) > 0
+	}
 	awaited := map[*service]bool{s: true}
 	for list, depth := []*service{s}, 0; len(list) > 0 && depth < farAbove; depth++ {
 		var next []*service
@@ -332,12 +339,7 @@ func (s *service) amongReleases(w *watch) bool {
 		}
 		list = next
 	}
-	for id, o := range s.estate {
-		if id != s.id && id.Environment == s.id.Environment && s.near(id, w) && (!known || awaited[o]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(near, func(o *service) bool { return awaited[o] })
 }
 
 // pass lets a window go by that tells a stream nothing.

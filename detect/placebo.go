@@ -164,8 +164,8 @@ func (d *Detector) seePlacebo(p *placebo, tick *unship.Tick, outage string, t in
 	d.examine(w, t)
 	all := append(slices.Clone(d.watches), w)
 	slices.SortFunc(all, compareWatches)
-	_, probability := d.blame(all)
-	w.convict(outage, d.sharesCause(w), probability[w.release.ReleaseID])
+	_, probability, elsewhere := d.blame(all)
+	w.convict(outage, w.sharesCause(elsewhere), probability[w.release.ReleaseID])
 	if w.verdict == unship.Regressed {
 		p.alarm = d.placeboAlarm(p, tick.Closed)
 	}

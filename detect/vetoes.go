@@ -109,12 +109,6 @@ func (w *watch) otherMoment() string {
 // window at on: there were more bad requests than before that by more than is tolerated.
 func (s *shiftStream) rose(at int) bool {
 	k := max(0, len(s.opt.PreX)+at)
-	sum := func(x []float64) (v float64) {
-		for _, y := range x {
-			v += y
-		}
-		return v
-	}
 	before := (sum(s.opt.PreX[:k]) + .5) / (sum(s.opt.PreN[:k]) + 1)
 	return sum(s.opt.PreX[k:]) > vetoLike*before*sum(s.opt.PreN[k:])
 }

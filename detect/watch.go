@@ -56,7 +56,7 @@ type watch struct {
 	samples     unship.Samples
 	logE, askE  float64 // evidence to judge it, and to ask about it
 	gates       gates
-	shared      string         // what else may have the same cause: see [Detector.sharesCause]
+	shared      string         // what else may have the same cause: see [watch.sharesCause]
 	verdict     unship.Verdict // once regressed, always regressed
 	final       *unship.Judgement
 	closing     string // why the watch ends before its time

@@ -18,21 +18,21 @@ type effect struct {
 	ramp        time.Duration // grows from nothing for so long
 	where       func(visit) bool
 
-	fail      float64       // extra failures
-	reject    float64       // extra refusals as the caller's mistake
-	exception string        // type of the exceptions behind the extra failures
-	slow      float64       // multiplies the time spent here; 0 means 1
-	slowShare float64       // of the requests that are slowed; 0 means all
-	misread   float64       // answers with success what the caller cannot use
-	silent    bool          // no answer at all, and no telemetry of the request
-	silentTo  float64       // of the requests that get none; 0 means all
-	repeat    int           // so many calls where one was made
-	fades     time.Duration // after a pod's start it falls by a factor e in each; 0: it does not
-	work      float64       // multiplies the processor time of a request; 0 means 1
-	leak      float64       // bytes a second that are never freed
-	cache     float64       // bytes that a pod fills after its start, more and more slowly
-	caught    float64       // of requests that meet an exception and answer all the same
-	chatter   string        // a line written for each request
+	fail        float64       // extra failures
+	reject      float64       // extra refusals as the caller's mistake
+	exception   string        // type of the exceptions behind the extra failures
+	slow        float64       // multiplies the time spent here; 0 means 1
+	slowShare   float64       // of the requests that are slowed; 0 means all
+	misread     float64       // answers with success what the caller cannot use
+	silent      bool          // no answer at all, and no telemetry of the request
+	silentShare float64       // of the requests that get none; 0 means all
+	repeat      int           // so many calls where one was made
+	fades       time.Duration // after a pod's start it falls by a factor e in each; 0: it does not
+	work        float64       // multiplies the processor time of a request; 0 means 1
+	leak        float64       // bytes a second that are never freed
+	cache       float64       // bytes that a pod fills after its start, more and more slowly
+	caught      float64       // of requests that meet an exception and answer all the same
+	chatter     string        // a line written for each request
 }
 
 // strength is how far a growing effect has grown.
@@ -85,7 +85,7 @@ func (f *fate) apply(e *effect, at time.Duration, chance float64) {
 	f.fail += (1 - f.fail) * e.fail * k
 	f.reject += (1 - f.reject) * e.reject * k
 	f.misread += (1 - f.misread) * e.misread * k
-	f.silent = f.silent || e.silent && (e.silentTo == 0 || chance < e.silentTo)
+	f.silent = f.silent || e.silent && (e.silentShare == 0 || chance < e.silentShare)
 	if e.slow > 0 && (e.slowShare == 0 || chance < e.slowShare) {
 		f.slow *= 1 + (e.slow-1)*k
 	}

@@ -150,7 +150,7 @@ func silentCrash(b *builder) {
 // start: nothing but their callers tells of that.
 func crashLoop(b *builder) {
 	r := b.rolling(b.needed(b.behind(25)), b.at(), 15*time.Second)
-	b.add(effect{from: r.at, where: onRelease(r), silent: true, silentTo: .5})
+	b.add(effect{from: r.at, where: onRelease(r), silent: true, silentShare: .5})
 	b.blame(r, "crash loop", r.at)
 }
 
