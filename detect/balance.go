@@ -116,7 +116,7 @@ func (c *comparison) explained(s *slot, f *frame) []int {
 	}
 	all := 0
 	for k, x := range s.counts {
-		if f.candidate[k] {
+		if f.seen[k].candidate {
 			all += x.n
 		}
 	}
@@ -124,7 +124,7 @@ func (c *comparison) explained(s *slot, f *frame) []int {
 	s.explained = math.Min(s.explained+now, float64(s.taken)+evensOut*now)
 	want := int(math.Ceil(s.explained)) - s.taken
 	for k, x := range s.counts {
-		if f.candidate[k] && want > 0 && all > 0 {
+		if f.seen[k].candidate && want > 0 && all > 0 {
 			s.takes[k] = min(x.raw, (want*x.n+all-1)/all)
 			s.taken += s.takes[k]
 		}

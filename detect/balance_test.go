@@ -31,21 +31,21 @@ func TestAnotherMakeUpExplainsSoMuch(t *testing.T) {
 		unit      int
 		bad, want int
 	}{{true, "", 1, 900, 109}, {true, "", 1, 500, 0}, {true, "tenant", 0, 500, 500}, {false, "", 0, 900, 900}} {
-		d := &slot{division: &division{strata: []stratum{{unit: x.unit}}}, guarded: x.guarded, key: x.key, counts: []count{{1000, x.bad, x.bad}}}
-		if got := x.bad - c.explained(d, &frame{candidate: []bool{true}})[0]; got < x.want-5 || got > x.want+5 {
+		d := &slot{division: &division{strata: []stratum{{unit: x.unit}}}, guarded: x.guarded, key: x.key, counts: []count{{n: 1000, y: x.bad, raw: x.bad}}}
+		if got := x.bad - c.explained(d, &frame{seen: []seen{{candidate: true}}})[0]; got < x.want-5 || got > x.want+5 {
 			t.Errorf("%+v: %d count, want about %d", x, got, x.want)
 		}
 	}
 	// However few requests a window has, over all of them it explains as large a part; what
 	// did not come for long comes no more.
 	for _, x := range []struct{ quiet, want int }{{0, 200 - 160}, {1000, 200 - 8*2*evensOut/10 - 160}} {
-		d := &slot{division: &division{strata: []stratum{{unit: 1}}}, guarded: true, counts: []count{{2, 0, 0}}}
+		d := &slot{division: &division{strata: []stratum{{unit: 1}}}, guarded: true, counts: []count{{n: 2}}}
 		got := 0
 		for t := range x.quiet + 100 {
 			if t >= x.quiet {
-				d.counts[0] = count{2, 2, 2}
+				d.counts[0] = count{n: 2, y: 2, raw: 2}
 			}
-			got += d.counts[0].raw - c.explained(d, &frame{candidate: []bool{true}})[0]
+			got += d.counts[0].raw - c.explained(d, &frame{seen: []seen{{candidate: true}}})[0]
 		}
 		if got < x.want-5 || got > x.want+5 {
 			t.Errorf("after %d windows without bad requests: %d count, want about %d", x.quiet, got, x.want)

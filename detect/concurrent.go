@@ -65,7 +65,9 @@ type division struct {
 	opt    stat.ProcessOptions
 	proc   *stat.Process
 	totals []tally      // by stratum, windows with both cohorts only
-	crowd  []stat.Crowd // by instance, in the present window; nil of one stratum
+	crowd  []stat.Crowd // by instance, in window at; nil of one stratum
+	at     int32
+	bad    []crowded // in the windows before, that may yet be of a block
 }
 
 func newDivision(strata []stratum, o stat.ProcessOptions) *division {
@@ -117,7 +119,7 @@ type comparison struct {
 	start     int32          // the first window
 	skipped   map[int32]bool // windows of a telemetry outage
 	blinded   map[int32]bool // windows in which what the service calls cannot be told
-	patience  int32          // windows for which one with traffic in one cohort waits for the other's
+	patience  int32          // most windows of a block
 	kc, kb    int
 	places    []string // attributes that tell instances apart
 	streams   []*stream
@@ -153,14 +155,11 @@ func (c *clearing) logE() float64 {
 func (c *comparison) step(t int32) {
 	for _, s := range c.streams {
 		for _, d := range s.divisions {
-			d.part(len(c.svc.instances))
+			d.part(c, t)
 		}
 	}
 	for _, x := range c.sources {
 		x.read(c, t)
-		for k := 0; x.frame.both && k < len(x.slots); k++ {
-			x.slots[k].count(&x.frame)
-		}
 	}
 	for _, x := range c.sources {
 		for k := 0; x.frame.both && k < len(x.slots); k++ {

@@ -184,13 +184,12 @@ func (w *watch) since(e *evidence, t int32) []tally {
 	if e.near != nil {
 		return w.conc.heardSince(e.near, max(e.onset, t-maxKept), t)
 	}
-	var f frame
 	out := make([]tally, len(e.strata))
 	for k := range e.strata {
+		x := source{stratum: e.strata[k]}
 		for i := max(e.onset, t-maxKept); i <= t; i++ {
-			f.read(w.conc, &e.strata[k], i)
-			if x := f.tally(e.signal); x.nc > 0 && x.nb > 0 {
-				out[k].merge(x)
+			if x.read(w.conc, i); x.frame.both {
+				out[k].merge(x.frame.tally(e.signal))
 			}
 		}
 	}

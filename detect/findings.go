@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 
 	"unship.dev"
 	"unship.dev/detect/stat"
@@ -117,8 +118,10 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.shift != nil {
 		if after := int32(e.shift.Moment()); after > settleWindows {
 			e.onset += after
-			f.Since = d.time(e.onset)
+		} else if w.conc != nil {
+			e.onset = w.beganBeside(e)
 		}
+		f.Since = d.time(e.onset)
 	}
 	e.totals = w.since(e, d.now)
 	f.Baseline, f.Candidate, f.Samples = e.rates()
@@ -128,6 +131,20 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 		w.inSeconds(&f, e)
 	}
 	return f
+}
+
+// beganBeside is when it began to show beside the old version what evidence from before and
+// after shows from its first window on: then, if it did not show.
+func (w *watch) beganBeside(e *evidence) int32 {
+	for _, s := range w.conc.streams {
+		if s.level != nil || s.rise != nil || s.loss != nil || s.signal != e.signal || s.slice != e.slice || s.event != e.event || !slices.Equal(s.units, e.units) {
+			continue
+		}
+		if x := w.concurrentEvidence(s); x.logE > 0 {
+			return x.onset
+		}
+	}
+	return e.onset
 }
 
 // verdictOf is the verdict of one stream.

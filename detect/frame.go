@@ -24,104 +24,152 @@ type slot struct {
 }
 
 // count is what one instance counts in one stratum.
-type count struct{ n, y, raw int } // requests; bad ones, winsorised and as they are
+type count struct {
+	n, y, raw int     // requests; bad ones, winsorised and as they are
+	others    float64 // the rate that the other instances have for certain
+}
 
 // source is a stratum that is read once a window for all that it feeds.
 type source struct {
 	stratum stratum
 	frame   frame
-	waiting []waiting
+	waiting []seen // of the block at work, oldest first
 	slots   []slot
 }
 
-// waiting is what an instance did in a window in which the other cohort did nothing.
-type waiting struct {
-	at   int32
-	who  *instance
-	cell cell
+// seen is what an instance did in a window.
+type seen struct {
+	cell
+	at        int32
+	who       *instance
+	place     int // in the service's instances in that window
+	candidate bool
 }
 
-// patience is for how long such a window waits for another in which only the other cohort has traffic.
-const patience = time.Minute
+// Where requests are few, some windows make a block, whose requests are compared as those of
+// one longer moment. A table of one request of each cohort can tell the odds of a failure by
+// a factor of two at most, however rare failures are; one of eight and eighty tells nearly
+// all there is to know. Which windows are put together depends on how many requests there
+// were and on the time, never on what became of them, so that under the null hypothesis a
+// table has the same distribution.
+const (
+	enough   = 8           // requests of either cohort for which no block need go on
+	delays   = 8           // a block takes no more than this part of the time watched …
+	patience = time.Minute // … and no longer than this
+)
 
-// frame is what both cohorts did in one window in one stratum.
+// frame is what both cohorts did in one block of windows in one stratum.
 type frame struct {
-	cells     []cell
-	who       []int // place in the service's instances
-	candidate []bool
-	both      bool
+	seen  []seen
+	block bool // of several windows
+	both  bool // it is whole, and both cohorts did something
 }
 
 func (f *frame) read(c *comparison, st *stratum, t int32) {
-	f.cells, f.who, f.candidate = f.cells[:0], f.who[:0], f.candidate[:0]
-	nc, nb := 0, 0
+	f.seen, f.block, f.both = f.seen[:0], false, false
 	for k, i := range c.svc.instances {
 		side := c.sides.side(i)
 		if side == 0 {
 			continue
 		}
-		x, ok := i.read(st, t)
-		if !ok {
-			continue
-		}
-		f.cells, f.who, f.candidate = append(f.cells, x), append(f.who, k), append(f.candidate, side == 1)
-		if side == 1 {
-			nc++
-		} else {
-			nb++
+		if x, ok := i.read(st, t); ok {
+			f.seen = append(f.seen, seen{x, t, i, k, side == 1})
 		}
 	}
-	f.both = nc > 0 && nb > 0
 }
 
-// read takes window t into the frame. Where requests are so few that only one
-// cohort has any, the window waits for those in which only the other one has:
-// together they are the same moments as well, only longer ones. Which windows are
-// put together depends on how many requests there were, not on what became of
-// them, so that under the null hypothesis a table has the same distribution.
+// requests counts what each cohort did.
+func requests(list []seen) (candidate, baseline int) {
+	for k := range list {
+		if list[k].candidate {
+			candidate += int(list[k].n)
+		} else {
+			baseline += int(list[k].n)
+		}
+	}
+	return candidate, baseline
+}
+
+// whole says that a block that began in window from may end with window t.
+func (c *comparison) whole(list []seen, from, t int32) bool {
+	candidate, baseline := requests(list)
+	long := min(max((t-c.start)/delays, 1), c.patience)
+	return candidate > 0 && baseline > 0 && (min(candidate, baseline) >= enough || t-from+1 >= long)
+}
+
+// read takes window t in for all that the stratum feeds.
 func (x *source) read(c *comparison, t int32) {
 	x.frame.read(c, &x.stratum, t)
-	if x.frame.both || len(x.frame.cells) == 0 {
-		return
+	for k := range x.slots {
+		x.slots[k].count(&x.frame)
+		x.slots[k].meet(&x.frame)
 	}
-	for k, cell := range x.frame.cells {
-		x.waiting = append(x.waiting, waiting{t, c.svc.instances[x.frame.who[k]], cell})
-	}
-	x.waiting = slices.DeleteFunc(x.waiting, func(w waiting) bool { return w.at <= t-c.patience })
-	candidate := func(w waiting) bool { return c.sides.side(w.who) == 1 }
-	if one := candidate(x.waiting[0]); !slices.ContainsFunc(x.waiting, func(w waiting) bool { return candidate(w) != one }) {
-		return
-	}
-	x.frame.gather(c, x.waiting)
-	x.waiting = x.waiting[:0]
-}
-
-// gather makes a frame of windows that waited.
-func (f *frame) gather(c *comparison, windows []waiting) {
-	f.cells, f.who, f.candidate, f.both = f.cells[:0], f.who[:0], f.candidate[:0], true
-	for _, w := range windows {
-		if who := slices.Index(c.svc.instances, w.who); who >= 0 {
-			f.cells, f.who, f.candidate = append(f.cells, w.cell), append(f.who, who), append(f.candidate, c.sides.side(w.who) == 1)
+	alone := len(x.frame.seen) > 0
+	if x.join(c, t) {
+		for k := range x.slots {
+			x.slots[k].count(&x.frame)
 		}
 	}
+	for k := 0; alone && !x.frame.both && k < len(x.slots); k++ {
+		x.slots[k].proc.Wait()
+		c.clearing(&x.slots[k], (*stat.Harmless).Wait)
+	}
 }
 
-// count winsorises what the frame's instances did.
+// join has the frame, which is of window t, wait for more, or makes it one of the whole block
+// that ends with it, and says whether it did. A window in which calls cannot be told stands
+// alone.
+func (x *source) join(c *comparison, t int32) (joined bool) {
+	f := &x.frame
+	x.waiting = slices.DeleteFunc(x.waiting, func(s seen) bool { return c.blinded[t] || s.at <= t-c.patience })
+	if len(x.waiting) == 0 && (c.blinded[t] || c.whole(f.seen, t, t)) {
+		candidate, baseline := requests(f.seen)
+		f.both = candidate > 0 && baseline > 0
+		return false
+	}
+	x.waiting = append(x.waiting, f.seen...)
+	if len(x.waiting) > 0 && c.whole(x.waiting, x.waiting[0].at, t) {
+		f.seen, x.waiting, f.block, f.both = x.waiting, f.seen[:0], true, true
+	}
+	return f.both
+}
+
+// count winsorises what the frame's instances did, window by window.
 func (s *slot) count(f *frame) {
 	cal := s.opt.Calibration
 	s.counts = s.counts[:0]
 	var all count
-	for k := range f.cells {
-		y, n := s.signal.of(&f.cells[k])
-		s.counts = append(s.counts, count{n, y, y})
+	for k := range f.seen {
+		y, n := s.signal.of(&f.seen[k].cell)
+		s.counts = append(s.counts, count{n: n, y: y, raw: y})
 		all.n, all.y = all.n+n, all.y+y
 	}
+	own := s.byInstance(f)
 	for k := range s.counts {
-		x := &s.counts[k]
-		others := surely(all.y-x.y, all.n-x.n)
-		x.y = cal.Winsor(s.stratum, x.n, x.y, others)
+		x, o := &s.counts[k], own(k)
+		x.others = surely(all.y-o.raw, all.n-o.n)
+		x.y = cal.Winsor(s.stratum, x.n, x.y, x.others)
+	}
+}
+
+// byInstance gives what the instance of the frame's k-th sight did in all of the frame.
+func (s *slot) byInstance(f *frame) func(k int) count {
+	if !f.block {
+		return func(k int) count { return s.counts[k] }
+	}
+	sums := make(map[*instance]count, len(f.seen))
+	for k, x := range s.counts {
+		sum := sums[f.seen[k].who]
+		sums[f.seen[k].who] = count{n: sum.n + x.n, raw: sum.raw + x.raw}
+	}
+	return func(k int) count { return sums[f.seen[k].who] }
+}
+
+// meet tells the division what its instances did in the present window in this stratum.
+func (s *slot) meet(f *frame) {
+	for k, x := range s.counts {
 		if s.crowd != nil && x.n > 0 {
-			s.crowd[f.who[k]].Add(cal, s.stratum, x.n, x.y, others)
+			s.crowd[f.seen[k].place].Add(s.opt.Calibration, s.stratum, x.n, x.y, x.others)
 		}
 	}
 }
@@ -143,8 +191,8 @@ func (c *comparison) table(s *slot, f *frame) (t stat.Table) {
 		if x.n == 0 {
 			continue
 		}
-		y := s.thin(f.who[k], min(x.y, x.raw-explained[k]))
-		if f.candidate[k] {
+		y := s.thin(&f.seen[k], min(x.y, x.raw-explained[k]))
+		if f.seen[k].candidate {
 			t.NC, t.XC = t.NC+x.n, t.XC+y
 		} else {
 			t.NB, t.XB = t.NB+x.n, t.XB+y
@@ -155,9 +203,9 @@ func (c *comparison) table(s *slot, f *frame) (t stat.Table) {
 
 // tally gives what was counted, as it is.
 func (f *frame) tally(sig *signal) (sum tally) {
-	for k := range f.cells {
-		y, n := sig.of(&f.cells[k])
-		if f.candidate[k] {
+	for k := range f.seen {
+		y, n := sig.of(&f.seen[k].cell)
+		if f.seen[k].candidate {
 			sum.xc, sum.nc = sum.xc+float64(y), sum.nc+float64(n)
 		} else {
 			sum.xb, sum.nb = sum.xb+float64(y), sum.nb+float64(n)
@@ -166,20 +214,42 @@ func (f *frame) tally(sig *signal) (sum tally) {
 	return sum
 }
 
-// thin gives what of an instance's winsorised count may count beside its others.
-func (d *division) thin(who, y int) int {
+// thin gives what of an instance's winsorised count in a window may count beside its others.
+func (d *division) thin(x *seen, y int) int {
 	if d.crowd == nil || y == 0 {
 		return y
 	}
-	return d.crowd[who].Thin(d.opt.Calibration, y)
+	if x.at == d.at {
+		return d.crowd[x.place].Thin(d.opt.Calibration, y)
+	}
+	for k := range d.bad {
+		if b := &d.bad[k]; b.at == x.at && b.place == x.place {
+			return b.Thin(d.opt.Calibration, y)
+		}
+	}
+	return y
 }
 
-// part is a new window for a division whose strata are added up.
-func (d *division) part(instances int) {
+// crowded is what an instance did in a window that is over.
+type crowded struct {
+	stat.Crowd
+	at    int32
+	place int
+}
+
+// part is window t for a division whose strata are added up. What was bad in windows that
+// may belong to a block yet is remembered.
+func (d *division) part(c *comparison, t int32) {
 	if len(d.strata) < 2 {
 		return
 	}
-	d.crowd = append(d.crowd[:0], make([]stat.Crowd, instances)...)
+	d.bad = slices.DeleteFunc(d.bad, func(b crowded) bool { return b.at <= t-c.patience })
+	for k, x := range d.crowd {
+		if x.Limits() {
+			d.bad = append(d.bad, crowded{x, d.at, k})
+		}
+	}
+	d.crowd, d.at = append(d.crowd[:0], make([]stat.Crowd, len(c.svc.instances))...), t
 }
 
 func (c *comparison) feed(s *slot, f *frame) {
@@ -193,13 +263,18 @@ func (c *comparison) feed(s *slot, f *frame) {
 	}
 	s.proc.Add(s.stratum, table)
 	s.totals[s.stratum].merge(f.tally(s.signal))
+	c.clearing(s, func(h *stat.Harmless) { h.Add(s.stratum, table) })
+}
+
+// clearing does something with the tests of no harm that a slot feeds.
+func (c *comparison) clearing(s *slot, do func(*stat.Harmless)) {
 	for _, h := range c.harmless {
 		if h == nil || h.stream.signal != s.signal {
 			continue
 		}
 		for k, d := range h.stream.divisions {
 			if d == s.division {
-				h.procs[k].Add(s.stratum, table)
+				do(h.procs[k])
 			}
 		}
 	}
@@ -217,11 +292,11 @@ func (s *slot) feedPresence(f *frame) {
 		if x.n == 0 {
 			continue
 		}
-		by.Add(f.candidate[k], int(f.cells[k].n))
-		if f.candidate[k] {
-			showed[0] += s.thin(f.who[k], x.y)
+		by.Add(f.seen[k].candidate, int(f.seen[k].n))
+		if f.seen[k].candidate {
+			showed[0] += s.thin(&f.seen[k], x.y)
 		} else {
-			showed[1] += s.thin(f.who[k], x.y)
+			showed[1] += s.thin(&f.seen[k], x.y)
 		}
 	}
 	s.proc.AddPresence(s.stratum, showed[0], showed[0]+showed[1], by.Share(), int(sum.nc))

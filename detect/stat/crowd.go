@@ -22,9 +22,15 @@ func (x *Crowd) Add(c *Calibration, stratum, n, y int, others float64) {
 // counted is how many bad requests count in all, where windows have dispersion phi.
 func (x *Crowd) counted(phi float64) int { return min(x.y, ceiling(x.m, x.v, phi)) }
 
+// Limits says that some of it may not count.
+func (x *Crowd) Limits() bool { return x.y > leastCeiling }
+
+// leastCeiling is how many bad requests always count.
+const leastCeiling = 2
+
 // Thin gives how many of a stratum's y bad requests count.
 func (x *Crowd) Thin(c *Calibration, y int) int {
-	if y == 0 || x.y <= 2 { // no ceiling is lower
+	if y == 0 || !x.Limits() {
 		return y
 	}
 	if x.limit == 0 {
@@ -34,7 +40,7 @@ func (x *Crowd) Thin(c *Calibration, y int) int {
 		return y
 	}
 	x.seen += y
-	up := x.seen * x.limit / x.y
+	up := min(x.seen, x.y) * x.limit / x.y
 	y, x.given = up-x.given, up
 	return y
 }

@@ -41,6 +41,7 @@ type Harmless struct {
 	limit   limiter
 	windows int
 	traffic bool
+	waits   bool
 }
 
 // NewHarmless gives a process without evidence.
@@ -89,14 +90,20 @@ func (h *Harmless) Add(stratum int, t Table) {
 	}
 }
 
+// Wait says that the present window has traffic that is added in a later one: [Process.Wait].
+func (h *Harmless) Wait() { h.waits = true }
+
 // Close ends the window and gives [Harmless.LogE]. A window without traffic
 // changes nothing.
 func (h *Harmless) Close() float64 {
+	if h.traffic || h.waits {
+		h.windows++
+	}
+	h.waits = false
 	if !h.traffic {
 		return h.LogE()
 	}
 	h.traffic = false
-	h.windows++
 	phi := h.cal.Phi(h.windows)
 	raw := h.ratio.closeFromStart(phi, h.windows)
 	if h.delta > 0 {

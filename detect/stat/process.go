@@ -58,9 +58,10 @@ type Process struct {
 	ratio   mixture
 	floor   mixture // against "rate ≤ Delta"
 	limits  [2]limiter
-	windows int // with traffic in both groups
+	windows int // with traffic that counts
 	closed  int // all
 	traffic bool
+	waits   bool
 }
 
 const defaultHorizon = 360
@@ -154,15 +155,22 @@ func (p *Process) offset(stratum int) float64 {
 	return p.offsets[stratum]
 }
 
-// Close ends the window and gives [Process.LogE]. A window without traffic in
-// both groups changes nothing.
+// Wait says that the present window has traffic that is added in a later one, as of a longer
+// moment: what passes by averages out over both.
+func (p *Process) Wait() { p.waits = true }
+
+// Close ends the window and gives [Process.LogE]. A window without traffic
+// changes nothing.
 func (p *Process) Close() float64 {
 	p.closed++
+	if p.traffic || p.waits {
+		p.windows++
+	}
+	p.waits = false
 	if !p.traffic {
 		return p.LogE()
 	}
 	p.traffic = false
-	p.windows++
 	phi, late := p.cal.Phi(p.windows), lateDeflation*p.cal.MaxPhi()
 	p.limits[0].update(p.ratio.close(phi, late, p.closed))
 	if p.delta > 0 {
@@ -191,7 +199,7 @@ func (p *Process) Raw() float64 {
 	return p.limits[0].raw
 }
 
-// Windows is how many closed windows had traffic in both groups.
+// Windows is how many closed windows had traffic that counts.
 func (p *Process) Windows() int { return p.windows }
 
 // Onset is how many windows were closed before the most likely moment of
