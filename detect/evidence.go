@@ -229,15 +229,15 @@ func (e *evidence) attributed(all []evidence) bool {
 	return e.rise && slices.ContainsFunc(all, func(x evidence) bool { return x.loss != nil && x.share() >= showFindings })
 }
 
-// worse says that the candidate's bad requests are more than a tolerated multiple of the
-// baseline's odds brings, by more than chance does, where requests come one by one.
-func (e *evidence) worse() bool {
+// worse says that the candidate's bad requests are more than so many times the baseline's
+// odds bring, by more than chance does, where requests come one by one.
+func (e *evidence) worse(times float64) bool {
 	var more, variance float64
 	for _, t := range e.totals {
 		if t.nc == 0 || t.nb == 0 {
 			continue
 		}
-		odds := sightTimes * (t.xb + .5) / (t.nb - t.xb + .5)
+		odds := times * (t.xb + .5) / (t.nb - t.xb + .5)
 		p := odds / (1 + odds)
 		more += t.xc - t.nc*p
 		variance += t.nc * p * (1 - p) * (1 + t.nc/t.nb)

@@ -1,6 +1,11 @@
 package detect
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"unship.dev"
+)
 
 // What looks worse at first sight is beyond a quarter more of the odds and beyond chance.
 func TestWorseAtFirstSight(t *testing.T) {
@@ -19,8 +24,33 @@ func TestWorseAtFirstSight(t *testing.T) {
 		{"in two strata together", []tally{{xc: 30, nc: 300, xb: 15, nb: 300}, {xc: 60, nc: 200, xb: 30, nb: 200}}, true},
 	} {
 		e := evidence{totals: c.totals}
-		if got := e.worse(); got != c.want {
+		if got := e.worse(sightTimes); got != c.want {
 			t.Errorf("%s: worse %v, want %v", c.name, got, c.want)
+		}
+		if got := e.worse(2 * sightSince); got {
+			t.Errorf("%s: worse by more than four times", c.name)
+		}
+	}
+}
+
+// A replaced service fails more after a long good time, and so does another one: it is not
+// blamed, and nobody would call it healthy.
+func TestWhatFailsMoreThanBeforeIsNotHealthy(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		s := newSimulation(seed + 970)
+		s.service("cart").rps = 1.5
+		s.replace("cart", simStart, 0)
+		s.harm("ledger", "", "", simStart+68, effect{errors: .02})
+		s.harm("cart", "", "", simStart+70, effect{errors: .025})
+		r := s.run(t)["cart"]
+		if r.regressed >= 0 || r.last.Verdict != unship.Inconclusive || !r.last.Done || !strings.Contains(r.last.Why, "worse") {
+			t.Errorf("seed %d: blamed after %d, ends %v (done: %v): %s; want that it may be worse and no more", seed, r.regressed, r.last.Verdict, r.last.Done, r.last.Why)
+		}
+		s = newSimulation(seed + 970)
+		s.replace("cart", simStart, 0)
+		if r := s.run(t)["cart"]; r.last.Verdict != unship.Healthy {
+			t.Errorf("seed %d, nothing happens: ends %v: %s; want healthy", seed, r.last.Verdict, r.last.Why)
 		}
 	}
 }

@@ -53,7 +53,7 @@ type seen struct {
 // were and on the time, never on what became of them, so that under the null hypothesis a
 // table has the same distribution.
 const (
-	enough   = 8           // requests of either cohort for which no block need go on
+	enough   = 8           // requests of each cohort for which no block need go on
 	delays   = 8           // a block takes no more than this part of the time watched …
 	patience = time.Minute // … and no longer than this
 )

@@ -40,7 +40,35 @@ type Calibration struct {
 	TauWeight  float64   // … and the degrees of freedom which that deserves
 
 	noRate float64
-	own    shown // less what the past added
+	alone  dispersion // over time, of an instance that has no other beside it
+	own    shown      // less what the past added
+}
+
+// dispersion is Pearson's χ² with its degrees of freedom, by block length; nil: of nothing.
+type dispersion struct{ chi2, df []float64 }
+
+func (d *dispersion) add(x dispersion) {
+	if x.df == nil {
+		return
+	}
+	if d.df == nil {
+		d.chi2, d.df = make([]float64, blockCount), make([]float64, blockCount)
+	}
+	for i := range d.df {
+		d.chi2[i] += x.chi2[i]
+		d.df[i] += x.df[i]
+	}
+}
+
+func (d dispersion) clone() dispersion {
+	return dispersion{slices.Clone(d.chi2), slices.Clone(d.df)}
+}
+
+func (d *dispersion) forget(keep float64) {
+	for i := range d.df {
+		d.chi2[i] *= keep
+		d.df[i] *= keep
+	}
 }
 
 // Prior pools what the other services of an estate teach about the same
@@ -127,7 +155,10 @@ func (p *Prior) tau() (tau2, df float64) {
 //
 // (Pearson 1900; quasi-likelihood: Wedderburn 1974; shrunk to the prior φ0 with
 // weight ν, plus one standard error). Only what differs between instances
-// counts: shared outages and seasons cancel here as they do in the test. The
+// counts: shared outages and seasons cancel here as they do in the test. An instance
+// that has no other beside it is compared with itself at other times; that bounds what
+// passes by, for shared outages and seasons are in it, so it may only lower what the
+// prior says. The
 // part of φ that grows with b in proportion to the expected count is not noise
 // that averages out but instances that differ for good: Tau2, a moment
 // estimate from their totals over the whole history (DerSimonian and Laird
@@ -166,7 +197,8 @@ func calibrate(strata []Cells, prior *Prior, together bool) *Calibration {
 	c.LongestRun = h.longestRun()
 	c.measure(h)
 	c.estimateTau(h)
-	c.own = shown{slices.Clone(c.Chi2), slices.Clone(c.DF), c.own.tau, c.TauWeight, h.information(), c.LongestRun}
+	c.alone = h.alone(c, strata)
+	c.own = shown{slices.Clone(c.Chi2), slices.Clone(c.DF), c.own.tau, c.TauWeight, h.information(), c.LongestRun, c.alone.clone()}
 	windows, mu := c.recall(prior.past())
 	c.shrink(windows, mu, prior)
 	return c
@@ -362,11 +394,16 @@ func (c *Calibration) shrink(windows, mu float64, prior *Prior) {
 		if i == 0 || float64(3*b) <= windows {
 			m := float64(mu * float64(b))
 			phi0, nu := prior.phi(i, b, m)
-			df := nu + c.DF[i]
-			phi := float64((float64(nu*phi0) + c.Chi2[i]) / df * (1 + math.Sqrt(2/df)))
+			phi := drawn(float64(nu*phi0)+c.Chi2[i], nu+c.DF[i])
+			if c.Instances == 1 && c.alone.df != nil {
+				phi = math.Min(phi, drawn(float64(nu*phi0)+c.Chi2[i]+c.alone.chi2[i], nu+c.DF[i]+c.alone.df[i]))
+			}
 			run = math.Max(run, phi-float64(m*tau2))
 		}
 		c.PhiS = append(c.PhiS, run)
 	}
 	c.PhiS = slices.Clip(c.PhiS)
 }
+
+// drawn is a dispersion and its standard error, of χ² with so many degrees of freedom.
+func drawn(chi2, df float64) float64 { return float64(chi2 / df * (1 + math.Sqrt(2/df))) }

@@ -2,6 +2,7 @@ package stat
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -165,5 +166,44 @@ func TestPriorTakesOver(t *testing.T) {
 	loud := environment{n: 100, p: .005, cluster: 4}
 	if got := Calibrate([]Cells{loud.run(newRandom(9), 10, 360, 0)}, &fleet).Phi(1); got < 2 {
 		t.Errorf("a loud service beside quiet ones: φ %v", got)
+	}
+}
+
+// An instance that has no other beside it is known by its own past, as far as there is
+// anything to be seen in it. It is never worse than what the prior says.
+func TestAnOnlyInstanceIsKnownByItsPast(t *testing.T) {
+	const windows = 360
+	rng := rand.New(rand.NewPCG(5, 1))
+	history := func(n int, p func(w int) float64) *Calibration {
+		c := Cells{N: [][]int32{make([]int32, windows)}, Y: [][]int32{make([]int32, windows)}}
+		for w := range windows {
+			c.N[0][w] = int32(n)
+			for range n {
+				if rng.Float64() < p(w) {
+					c.Y[0][w]++
+				}
+			}
+		}
+		return Calibrate([]Cells{c}, nil)
+	}
+	even := history(100, func(int) float64 { return .03 })
+	if phi := even.Phi(24); phi > 2.2 {
+		t.Errorf("independent failures: dispersion %.2f at two minutes, want less than 2.2 (the prior's is 3.6 and more)", phi)
+	}
+	if phi := even.Phi(1); phi > 1.2 {
+		t.Errorf("independent failures: dispersion %.2f in a window, want less than 1.2", phi)
+	}
+	rare := history(100, func(w int) float64 { return map[bool]float64{true: .01}[w == 7] })
+	if phi := rare.Phi(24); phi < 3 {
+		t.Errorf("nothing to be seen: dispersion %.2f at two minutes, want the prior's, 3 at least", phi)
+	}
+	bursts := history(100, func(w int) float64 { return map[bool]float64{true: .2, false: .005}[w%90 < 12] })
+	without := Calibrate([]Cells{{N: [][]int32{{}}, Y: [][]int32{{}}}}, nil)
+	if phi, prior := bursts.Phi(24), without.Phi(1); phi < prior {
+		t.Errorf("bursts: dispersion %.2f at two minutes, want no less than the prior's in a window, %.2f", phi, prior)
+	}
+	two := Cells{N: [][]int32{make([]int32, 20), make([]int32, 20)}, Y: [][]int32{make([]int32, 20), make([]int32, 20)}}
+	if c := Calibrate([]Cells{two}, nil); c.alone.df != nil {
+		t.Error("two instances: one of them is taken to be alone")
 	}
 }

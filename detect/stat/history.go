@@ -173,6 +173,38 @@ func (h *history) pearson(from, to int) (chi2, df float64) {
 	return chi2, float64(live - 1)
 }
 
+// alone is the dispersion over time of an instance that has no other beside it: of its
+// counts in blocks of windows around what is expected at its rate in all of the history. Of
+// a block in which v events are expected χ² has the variance 2+1/v, so that it is worth
+// 2v/(2v+1) of a degree of freedom: where nothing was to be seen, nothing is known.
+func (h *history) alone(c *Calibration, strata []Cells) (d dispersion) {
+	if h.instances != 1 {
+		return d
+	}
+	more, variance := make([]float64, h.windows+1), make([]float64, h.windows+1) // sums over the windows before
+	for w := range h.windows {
+		more[w+1], variance[w+1] = more[w]+h.o[0][w+1]-h.o[0][w], variance[w]
+		for s := range strata {
+			m, v := c.Expected(s, int(strata[s].N[0][w]), 0)
+			more[w+1], variance[w+1] = more[w+1]-m, variance[w+1]+v
+		}
+	}
+	for _, b := range blockLengths() {
+		chi2, df, blocks := 0.0, 0.0, 0.0
+		for from := 0; from+b <= h.windows; from += b {
+			if v := variance[from+b] - variance[from]; v > 1e-9 {
+				x, told := more[from+b]-more[from], 2*v/(2*v+1)
+				chi2, df, blocks = chi2+float64(told*float64(x*x)/v), df+told, blocks+1
+			}
+		}
+		if blocks < 2 {
+			chi2, df, blocks = 0, 0, 1
+		}
+		d.chi2, d.df = append(d.chi2, chi2), append(d.df, df*(1-1/blocks)) // the rate is the history's own
+	}
+	return d
+}
+
 // information is the expected count of one instance in one window, less what
 // p being large takes away.
 func (h *history) information() float64 {

@@ -14,6 +14,7 @@ type Past struct {
 	TauSum, TauWeight float64   // of instances' differences: weighted sum of moment estimates, either sign
 	Mu, Windows       float64   // expected events of one instance in a window, summed over windows
 	LongestRun        float64   // see Calibration
+	alone             dispersion
 }
 
 // Add takes in what one history showed by itself. Its windows must be in no
@@ -26,6 +27,7 @@ func (p *Past) Add(c *Calibration) {
 		p.Chi2[i] += c.own.chi2[i]
 		p.DF[i] += c.own.df[i]
 	}
+	p.alone.add(c.own.alone)
 	p.TauSum += float64(c.own.tauWeight * c.own.tau)
 	p.TauWeight += c.own.tauWeight
 	p.Mu += float64(c.own.mu * float64(c.Windows))
@@ -39,6 +41,7 @@ func (p *Past) Forget(keep float64) {
 		p.Chi2[i] *= keep
 		p.DF[i] *= keep
 	}
+	p.alone.forget(keep)
 	p.TauSum, p.TauWeight = p.TauSum*keep, p.TauWeight*keep
 	p.Mu, p.Windows, p.LongestRun = p.Mu*keep, p.Windows*keep, p.LongestRun*keep
 }
@@ -49,6 +52,7 @@ type shown struct {
 	tau, tauWeight float64 // the moment estimate of Tau2, which may be negative
 	mu             float64
 	longestRun     int
+	alone          dispersion
 }
 
 // recall adds the past to what the present history shows.
@@ -61,6 +65,7 @@ func (c *Calibration) recall(p *Past) (windows, mu float64) {
 		c.Chi2[i] += p.Chi2[i]
 		c.DF[i] += p.DF[i]
 	}
+	c.alone.add(p.alone)
 	if w := c.TauWeight + p.TauWeight; w > 0 {
 		c.TauHat = math.Max(0, (float64(c.own.tauWeight*c.own.tau)+p.TauSum)/w)
 		c.TauWeight = w
