@@ -15,9 +15,10 @@ type slot struct {
 	stratum int
 	guarded bool    // what another make-up of the requests explains does not count …
 	key     string  // … by attributes other than this one
-	counts  []count // of the present window, by the frame's cells
+	counts  []count // by what the frame has seen
+	sums    map[*instance]count
 	// Bad requests that another make-up explains, those of them that were taken away, and by
-	// the frame's cells in the present window.
+	// what the frame has seen.
 	explained float64
 	taken     int
 	takes     []int
@@ -144,25 +145,32 @@ func (s *slot) count(f *frame) {
 		s.counts = append(s.counts, count{n: n, y: y, raw: y})
 		all.n, all.y = all.n+n, all.y+y
 	}
-	own := s.byInstance(f)
+	own := s.own(f)
 	for k := range s.counts {
-		x, o := &s.counts[k], own(k)
+		x := &s.counts[k]
+		o := *x
+		if f.block {
+			o = own[f.seen[k].who]
+		}
 		x.others = surely(all.y-o.raw, all.n-o.n)
 		x.y = cal.Winsor(s.stratum, x.n, x.y, x.others)
 	}
 }
 
-// byInstance gives what the instance of the frame's k-th sight did in all of the frame.
-func (s *slot) byInstance(f *frame) func(k int) count {
+// own is what each instance did in all windows of the frame; nil if it is one.
+func (s *slot) own(f *frame) map[*instance]count {
 	if !f.block {
-		return func(k int) count { return s.counts[k] }
+		return nil
 	}
-	sums := make(map[*instance]count, len(f.seen))
+	if s.sums == nil {
+		s.sums = map[*instance]count{}
+	}
+	clear(s.sums)
 	for k, x := range s.counts {
-		sum := sums[f.seen[k].who]
-		sums[f.seen[k].who] = count{n: sum.n + x.n, raw: sum.raw + x.raw}
+		sum := s.sums[f.seen[k].who]
+		s.sums[f.seen[k].who] = count{n: sum.n + x.n, raw: sum.raw + x.raw}
 	}
-	return func(k int) count { return sums[f.seen[k].who] }
+	return s.sums
 }
 
 // meet tells the division what its instances did in the present window in this stratum.
