@@ -10,11 +10,12 @@ import (
 
 const frameHeader = 9
 
-// frame is a frame in the connection's buffer, until more is read.
+// frame is a frame in the connection's buffer, until more is read; or a part of DATA.
 type frame struct {
 	kind  http2.FrameType
 	flags http2.Flags
 	id    uint32 // of the stream, or 0
+	size  int    // of the whole
 	body  []byte
 }
 
@@ -64,21 +65,42 @@ func (c *conn) start() error {
 
 // next gives the next frame.
 func (c *conn) next() (f frame, err error) {
+	if c.left > 0 {
+		return c.nextPart()
+	}
 	if err := c.fill(frameHeader); err != nil {
 		return f, err
 	}
 	h := c.in[c.r:]
 	n := int(h[0])<<16 | int(h[1])<<8 | int(h[2])
+	f.kind, f.flags, f.id, f.size = http2.FrameType(h[3]), http2.Flags(h[4]), binary.BigEndian.Uint32(h[5:])&math.MaxInt32, n
 	if n > maxFrame {
 		return f, connError{http2.ErrCodeFrameSize, "frame is too large"}
 	}
-	if err := c.fill(frameHeader + n); err != nil {
+	c.r += frameHeader
+	if f.kind == http2.FrameData && !f.flags.Has(http2.FlagDataPadded) && n > c.w-c.r {
+		c.part, c.left = f, n
+		return c.nextPart()
+	}
+	if err := c.fill(n); err != nil {
 		return f, err
 	}
-	h = c.in[c.r:]
-	f.kind, f.flags, f.id = http2.FrameType(h[3]), http2.Flags(h[4]), binary.BigEndian.Uint32(h[5:])&math.MaxInt32
-	f.body = h[frameHeader : frameHeader+n : frameHeader+n]
-	c.r += frameHeader + n
+	f.body = c.in[c.r : c.r+n : c.r+n]
+	c.r += n
+	return f, nil
+}
+
+// nextPart gives what is there of a DATA frame, as a frame: to wait for all of it would be to move it about.
+func (c *conn) nextPart() (frame, error) {
+	if err := c.fill(1); err != nil {
+		return c.part, err
+	}
+	f, n := c.part, min(c.left, c.w-c.r)
+	f.body = c.in[c.r : c.r+n : c.r+n]
+	c.r += n
+	if c.left -= n; c.left > 0 {
+		f.flags &^= http2.FlagDataEndStream
+	}
 	return f, nil
 }
 

@@ -76,7 +76,7 @@ func (c *conn) takeData(f frame) error {
 		c.room = connWindow
 	}
 	if st == nil || st.state != receiving { // perhaps it was answered early
-		return c.spendIf(len(f.body) < smallFrame)
+		return c.spendIf(f.size < smallFrame)
 	}
 	if st.room -= len(f.body); st.room < 0 {
 		c.reset(st.id, http2.ErrCodeFlowControl)
