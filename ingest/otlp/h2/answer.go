@@ -32,7 +32,7 @@ func (c *conn) answer(st *stream, message []byte, err error) {
 		c.drop(st)
 		return
 	}
-	c.out = appendFrame(c.out, http2.FrameHeaders, http2.FlagHeadersEndHeaders, st.id, okHead)
+	c.headers(st.id, 0, okHead)
 	st.rest = append(binary.BigEndian.AppendUint32(append(st.small[:0], 0), uint32(len(message))), message...)
 	if !c.push(st) {
 		c.waiting = append(c.waiting, st)
@@ -51,7 +51,7 @@ func (c *conn) push(st *stream) bool {
 		st.window -= n
 		c.window -= n
 	}
-	c.out = appendFrame(c.out, http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, st.id, okEnd)
+	c.headers(st.id, http2.FlagHeadersEndStream, okEnd)
 	c.drop(st)
 	return true
 }
@@ -69,10 +69,21 @@ func (c *conn) release() {
 
 // refuse answers with an error. If the client has not ended the stream it need not.
 func (c *conn) refuse(id uint32, ended bool, err error) {
-	c.out = appendFrame(c.out, http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, id, errorBlock(err))
+	c.headers(id, http2.FlagHeadersEndStream, errorBlock(err))
 	if !ended {
 		c.reset(id, http2.ErrCodeNo)
 	}
+}
+
+// headers writes a block. The first one of a connection says that we use no table, as the client
+// wants to know if it allows none.
+func (c *conn) headers(id uint32, flags http2.Flags, block []byte) {
+	if !c.headed {
+		const tableOfNothing = 0x20
+		c.headed = true
+		block = append([]byte{tableOfNothing}, block...)
+	}
+	c.out = appendFrame(c.out, http2.FrameHeaders, flags|http2.FlagHeadersEndHeaders, id, block)
 }
 
 // httpError is an error of a client that does not speak gRPC, and may know HTTP.

@@ -61,6 +61,7 @@ type conn struct {
 	out, spare []byte
 	writing    bool
 	written    int64     // ticks: began the write
+	headed     bool      // headers were written, or are to be
 	window     int64     // bytes of DATA that we may still send
 	initial    int64     // the same of a new stream
 	waiting    []*stream // whose answers the windows hold back
@@ -195,13 +196,16 @@ func (c *conn) flush() {
 	}
 	if c.ending && !c.shut && !c.writing && !c.closed {
 		c.shut = true
-		c.closeWrite()
+		list := []net.Conn{c.nc, c.raw}
+		c.mu.Unlock()
+		closeWrite(list)
+		c.mu.Lock()
 	}
 }
 
 // closeWrite tells the client that no more will come.
-func (c *conn) closeWrite() {
-	for _, nc := range []net.Conn{c.nc, c.raw} {
+func closeWrite(list []net.Conn) {
+	for _, nc := range list {
 		if w, ok := nc.(interface{ CloseWrite() error }); ok {
 			_ = w.CloseWrite() // what is wrong with it, reading tells
 		}

@@ -227,7 +227,7 @@ func TestTheClientsWindowsHold(t *testing.T) {
 // A call that waits holds up neither others of its connection nor pings, and is shown its own message to the end.
 func TestACallThatWaits(t *testing.T) {
 	leave := make(chan struct{})
-	_, addr := serve(t, time.Millisecond, func(o *Options) {
+	_, addr := serve(t, 3*time.Millisecond, func(o *Options) {
 		o.Methods["/s/Wait"] = func(_ string, message []byte) ([]byte, error) {
 			<-leave
 			return bytes.Clone(message), nil
@@ -337,7 +337,7 @@ func TestShutdownCutsWhatTakesTooLong(t *testing.T) {
 
 // A connection that says nothing keeps little, also if it once said much.
 func TestIdleConnectionsAreSmall(t *testing.T) {
-	s, addr := serve(t, time.Millisecond)
+	s, addr := serve(t, 10*time.Millisecond)
 	const count = 200
 	before := heap()
 	var clients []*client

@@ -196,7 +196,7 @@ func TestOurWindowsHold(t *testing.T) {
 }
 
 func TestSlowClients(t *testing.T) {
-	_, addr := serve(t, time.Millisecond)
+	_, addr := serve(t, 3*time.Millisecond)
 	half := connect(t, addr)
 	id := half.open(usual("/s/Echo"), false)
 	half.check(half.WriteData(id, false, framed("mmm")[:6]))
