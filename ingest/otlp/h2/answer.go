@@ -102,8 +102,8 @@ type compressionError struct {
 
 func (e compressionError) Unwrap() error { return e.error }
 
-// maxDetails bounds what is said of an error: it fits into one frame.
-const maxDetails = 2 << 10
+// maxDetails bounds an error's message and what else is said of it: all of it fits into one frame.
+const maxDetails = 1 << 10
 
 func errorBlock(err error) []byte {
 	st, code := status.Convert(err), 200
@@ -120,7 +120,8 @@ func errorBlock(err error) []byte {
 		b = appendField(b, "grpc-accept-encoding", u.known)
 	}
 	if p := st.Proto(); len(p.GetDetails()) > 0 {
-		if details, err := proto.Marshal(p); err == nil && len(details) <= maxDetails {
+		p.Message = clipped(p.GetMessage())
+		if details, err := proto.Marshal(p); err == nil && len(details) <= 2*maxDetails {
 			b = appendField(b, "grpc-status-details-bin", base64.RawStdEncoding.EncodeToString(details))
 		}
 	}
@@ -130,7 +131,7 @@ func errorBlock(err error) []byte {
 // percentEncoded is a message as gRPC sends it: of ASCII what can be printed stands as it is.
 func percentEncoded(s string) string {
 	var b strings.Builder
-	for _, c := range []byte(strings.ToValidUTF8(s[:min(len(s), maxDetails)], "\uFFFD")) {
+	for _, c := range []byte(clipped(s)) {
 		if c >= ' ' && c <= '~' && c != '%' {
 			b.WriteByte(c)
 		} else {
@@ -138,6 +139,10 @@ func percentEncoded(s string) string {
 		}
 	}
 	return b.String()
+}
+
+func clipped(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxDetails)], "\uFFFD")
 }
 
 // appendField appends a header field as HPACK's literal without indexing.

@@ -42,8 +42,9 @@ type conn struct {
 	part   frame
 	left   int // bytes of it that were not looked at
 
-	working bool // the goroutine that reads does a call
-	since   int64
+	working bool  // the goroutine that reads does a call
+	inPlace bool  // on a message in the buffer
+	since   int64 // ticks
 
 	decoder *hpack.Decoder
 	call    call // whose headers are being read
@@ -170,7 +171,7 @@ func (c *conn) fill(n int) error {
 func (c *conn) makeRoom(n int) {
 	from := c.in[c.r:c.w]
 	if size := len(c.in); n > size || c.filled && size < largeBuffer {
-		c.in, c.filled = make([]byte, size*bufferStep), false
+		c.in, c.filled = make([]byte, min(size*bufferStep, largeBuffer)), false
 	}
 	c.r, c.w = 0, copy(c.in, from)
 }
@@ -256,12 +257,15 @@ func (c *conn) flushLater() {
 	}
 }
 
-// takeOver lets another goroutine read on, in a buffer of its own: the call at work may be
-// using the present one. There are no more of them than there may be streams.
+// takeOver lets another goroutine read on. Where the message of the call at work lies in the
+// buffer it needs one of its own. There are no more such goroutines than there may be streams.
 func (c *conn) takeOver() {
-	in := make([]byte, len(c.in))
-	c.r, c.w = 0, copy(in, c.in[c.r:c.w])
-	c.in, c.working = in, false
+	if c.inPlace {
+		rest := c.in[c.r:c.w]
+		c.in = make([]byte, max(len(rest), smallBuffer*bufferStep))
+		c.r, c.w = 0, copy(c.in, rest)
+	}
+	c.working = false
 	c.turn++
 	turn := c.turn
 	c.s.group.Go(func() { c.read(turn) })

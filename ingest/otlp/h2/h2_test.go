@@ -85,8 +85,8 @@ func TestClientOfGRPC(t *testing.T) {
 		t.Errorf("compressed: %q, %v", out, err)
 	}
 	_, err := invoke(t.Context(), cc, "/s/Fail", nil)
-	if s := status.Convert(err); s.Code() != codes.DataLoss || s.Message() != "50 % är weg\n" {
-		t.Errorf("the status that comes is %v", err)
+	if s := status.Convert(err); s.Code() != codes.DataLoss || !strings.HasPrefix(s.Message(), "50 % är weg\nx") || len(s.Details()) != 1 {
+		t.Errorf("the status that comes is %v with %v", err, s.Details())
 	}
 	if _, err := invoke(t.Context(), cc, "/s/Nothing", make([]byte, 4<<20)); status.Code(err) != codes.Unimplemented {
 		t.Errorf("unknown method: %v", err)
@@ -318,12 +318,17 @@ func TestShutdown(t *testing.T) {
 }
 
 func TestShutdownCutsWhatTakesTooLong(t *testing.T) {
-	leave := make(chan struct{})
+	entered, leave := make(chan struct{}), make(chan struct{})
 	s, addr := serve(t, tick, func(o *Options) {
-		o.Methods["/s/Wait"] = func(string, []byte) ([]byte, error) { <-leave; return nil, nil }
+		o.Methods["/s/Wait"] = func(string, []byte) ([]byte, error) {
+			close(entered)
+			<-leave
+			return nil, nil
+		}
 	})
 	c := connect(t, addr)
 	id := c.call("/s/Wait", "")
+	<-entered
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {

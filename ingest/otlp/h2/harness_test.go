@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +60,13 @@ func options(change ...func(*Options)) Options {
 	o := Options{
 		Methods: map[string]Method{
 			"/s/Echo": echo,
-			"/s/Fail": func(string, []byte) ([]byte, error) { return nil, status.Error(codes.DataLoss, "50 % är weg\n") },
+			"/s/Fail": func(string, []byte) ([]byte, error) {
+				st, err := status.New(codes.DataLoss, "50 % är weg\n"+strings.Repeat("x", 3000)).WithDetails(durationpb.New(time.Second))
+				if err != nil {
+					return nil, err
+				}
+				return nil, st.Err()
+			},
 		},
 		Compressions: []string{"gzip"}, MaxMessageBytes: 8 << 20, Busy: status.Error(codes.ResourceExhausted, "busy"),
 		Buffers: &pool{lent: map[*[]byte]bool{}}, Logger: slog.New(slog.DiscardHandler),

@@ -179,9 +179,12 @@ func (c *conn) trailers(id uint32, ended bool) error {
 	case !ended:
 		c.reset(id, http2.ErrCodeProtocol)
 		c.drop(st)
-		return nil
+	case st.n == 0:
+		c.answer(st, nil, errNoMessage)
+	default:
+		c.whole(st, (*st.buf)[:st.n])
 	}
-	return c.arrived(st)
+	return nil
 }
 
 // admit decides about a call by its headers, and tells the stream what is to be done with its message.

@@ -91,25 +91,22 @@ func (c *conn) takeData(f frame) error {
 		return c.spendIf(true)
 	}
 	if ended && st.n == 0 {
-		return c.whole(st, data) // where it lies
+		c.whole(st, data) // where it lies
+		return nil
 	}
 	if err := c.collect(st, data); err != nil {
 		c.refuse(st.id, ended, err)
 		c.drop(st)
-		return nil
-	}
-	if ended {
-		return c.arrived(st)
+	} else if ended {
+		c.whole(st, (*st.buf)[:st.n])
 	}
 	return nil
 }
 
-// collect adds to a message. Its buffer grows with what came rather than with what was announced.
+// collect adds to a message.
 func (c *conn) collect(st *stream, data []byte) error {
-	const believed = 1 << 20
-	total := st.n + len(data)
-	announced := prefix
-	if st.n+len(data) >= prefix {
+	total, announced := st.n+len(data), prefix
+	if total >= prefix {
 		var head [prefix]byte
 		m := 0
 		if st.n > 0 {
@@ -125,24 +122,32 @@ func (c *conn) collect(st *stream, data []byte) error {
 		}
 	}
 	if st.buf == nil || total > len(*st.buf) {
-		size := max(total, min(announced, max(believed, 2*total)))
-		held := 0
-		if st.buf != nil {
-			held = cap(*st.buf)
+		if err := c.s.grow(st, total, announced); err != nil {
+			return err
 		}
-		more := c.s.opt.Buffers.Get(size)
-		if !c.s.hold(cap(*more) - held) {
-			c.s.opt.Buffers.Put(more)
-			return c.s.opt.Busy
-		}
-		if st.buf != nil {
-			copy(*more, (*st.buf)[:st.n])
-			c.s.opt.Buffers.Put(st.buf)
-		}
-		st.buf = more
 	}
 	copy((*st.buf)[st.n:], data)
 	st.n = total
+	return nil
+}
+
+// grow makes room for at least so many bytes of a message: rather by what came than by what was announced.
+func (s *Server) grow(st *stream, total, announced int) error {
+	const believed = 1 << 20
+	held := 0
+	if st.buf != nil {
+		held = cap(*st.buf)
+	}
+	more := s.opt.Buffers.Get(max(total, min(announced, max(believed, 2*total))))
+	if !s.hold(cap(*more) - held) {
+		s.opt.Buffers.Put(more)
+		return s.opt.Busy
+	}
+	if st.buf != nil {
+		copy(*more, (*st.buf)[:st.n])
+		s.opt.Buffers.Put(st.buf)
+	}
+	st.buf = more
 	return nil
 }
 
@@ -157,16 +162,8 @@ func (s *Server) acceptable(st *stream, flag byte, length int) error {
 	return nil
 }
 
-// arrived is told that nothing more of a message comes.
-func (c *conn) arrived(st *stream) error {
-	if st.n == 0 {
-		return c.whole(st, nil)
-	}
-	return c.whole(st, (*st.buf)[:st.n])
-}
-
 // whole does the call whose message is complete. Another goroutine may have the turn after it.
-func (c *conn) whole(st *stream, b []byte) error {
+func (c *conn) whole(st *stream, b []byte) {
 	err := errNoMessage
 	if len(b) >= prefix {
 		length := int(binary.BigEndian.Uint32(b[1:]))
@@ -178,14 +175,14 @@ func (c *conn) whole(st *stream, b []byte) error {
 	}
 	if err != nil {
 		c.answer(st, nil, err)
-		return nil
+		return
 	}
 	compression := st.compression
 	if b[0] == 0 {
 		compression = ""
 	}
 	turn := c.turn
-	c.working, c.since, st.state = true, c.s.clock.Load(), working
+	c.working, c.inPlace, c.since, st.state = true, st.buf == nil, c.s.clock.Load(), working
 	c.mu.Unlock()
 	out, err := st.method(compression, b[prefix:])
 	c.mu.Lock()
@@ -194,7 +191,6 @@ func (c *conn) whole(st *stream, b []byte) error {
 	}
 	c.quota = min(c.quota+quotaOfCall, maxQuota)
 	c.answer(st, out, err)
-	return nil
 }
 
 // drop forgets a stream. At work it counts as one until the method returns, though nobody waits.
