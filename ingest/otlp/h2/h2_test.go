@@ -289,7 +289,7 @@ func TestShutdown(t *testing.T) {
 	id := busy.call("/s/Wait", "")
 	<-entered
 	late := busy.call("/s/Echo", "read by whoever takes over")
-	time.Sleep(100 * time.Millisecond)
+	s.until(t, "read on", func(c *conn) bool { return len(c.streams) == 0 || c.last == late })
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(context.Background()) }()
 	if a := idle.read(0); a.away != http2.ErrCodeNo {
@@ -354,21 +354,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 		c.Framer = nil // it has buffers of its own
 		clients = append(clients, c)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for large := count; large > 0; {
-		if time.Sleep(10 * time.Millisecond); time.Now().After(deadline) {
-			t.Fatalf("%d connections keep large buffers", large)
-		}
-		large = 0
-		list, _ := s.all(false)
-		for _, c := range list {
-			c.mu.Lock()
-			if len(c.in) > smallBuffer {
-				large++
-			}
-			c.mu.Unlock()
-		}
-	}
+	s.until(t, "small again", small)
 	each := (heap() - before) / count
 	t.Logf("%d bytes a connection, both ends", each)
 	if each > 64<<10 {

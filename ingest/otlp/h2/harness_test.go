@@ -102,6 +102,29 @@ func serve(t testing.TB, tick time.Duration, change ...func(*Options)) (*Server,
 	return s, l.Addr().String()
 }
 
+// until waits for what the server's connections become.
+func (s *Server) until(t testing.TB, what string, ok func(c *conn) bool) {
+	t.Helper()
+	late, again := time.After(20*time.Second), time.NewTicker(2*time.Millisecond)
+	defer again.Stop()
+	for done := false; !done; {
+		done = true
+		list, _ := s.all(false)
+		for _, c := range list {
+			c.mu.Lock()
+			done = done && ok(c)
+			c.mu.Unlock()
+		}
+		select {
+		case <-late:
+			t.Fatalf("not all connections are %s", what)
+		case <-again.C:
+		}
+	}
+}
+
+func small(c *conn) bool { return len(c.in) <= smallBuffer }
+
 // client speaks in frames, as it is told.
 type client struct {
 	*http2.Framer

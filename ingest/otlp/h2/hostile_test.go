@@ -160,10 +160,9 @@ func TestFloods(t *testing.T) {
 			}
 		})
 	}
-	for deadline := time.Now().Add(5 * time.Second); s.held.Load() != 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes are held", s.held.Load())
-		}
+	s.until(t, "gone", func(*conn) bool { return false })
+	if held := s.held.Load(); held != 0 {
+		t.Errorf("%d bytes are held", held)
 	}
 }
 

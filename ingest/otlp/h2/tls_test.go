@@ -44,7 +44,7 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 
 func TestTLS(t *testing.T) {
 	cert, roots := certificate(t)
-	_, addr := serve(t, 10*time.Millisecond, func(o *Options) {
+	s, addr := serve(t, 10*time.Millisecond, func(o *Options) {
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert}
 	})
 	known := grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}))
@@ -53,7 +53,7 @@ func TestTLS(t *testing.T) {
 		if out, err := invoke(t.Context(), cc, "/s/Echo", make([]byte, 1<<20)); err != nil || len(out) != 1<<20 {
 			t.Errorf("%d bytes came back, %v", len(out), err)
 		}
-		time.Sleep(20 * time.Duration(shrinkTicks) * time.Millisecond) // its buffer is taken away
+		s.until(t, "small again", small)
 	}
 	stranger := grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots}))
 	if _, err := invoke(t.Context(), dial(t, addr, stranger), "/s/Echo", nil); status.Code(err) != codes.Unavailable {
