@@ -68,6 +68,17 @@ func TestWhatEndsAConnection(t *testing.T) {
 	}
 }
 
+func TestWhoDoesNotSpeakHTTP2(t *testing.T) {
+	_, addr := serve(t, tick)
+	for _, first := range []string{"GET /v1/traces HTTP/1.1\r\nHost: x\r\n\r\n", http2.ClientPreface + "\x00\x00\x08\x06\x00\x00\x00\x00\x00pingping"} {
+		c := bare(t, addr)
+		c.send([]byte(first))
+		if a := c.read(0); a.away != http2.ErrCodeProtocol || !a.over {
+			t.Errorf("%q: %v", first, a)
+		}
+	}
+}
+
 // These end a stream, and nothing else.
 func TestWhatEndsAStream(t *testing.T) {
 	_, addr := serve(t, tick)
