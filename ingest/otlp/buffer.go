@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// buffers pools byte slices by powers of two. It is a mem.BufferPool of gRPC's that does
-// not fill with zeros what is overwritten at once: with telemetry that was a tenth of all work.
+// buffers pools byte slices by powers of two. They are not filled with zeros: with telemetry
+// that was a tenth of all work.
 type buffers struct {
 	pools [32]sync.Pool // of *[]byte, by the logarithm of their capacity
 }
 
-// shared serves gRPC's frames, bodies as they come, and bodies inflated.
+// shared serves gRPC's messages, bodies as they come, and bodies inflated.
 var shared buffers
 
 const leastBuffer = 8 // 256 bytes

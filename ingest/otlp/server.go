@@ -25,9 +25,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"unship.dev/ingest"
+	"unship.dev/ingest/otlp/h2"
 )
 
 // Consumer takes telemetry, as requests in protobuf. ingest.Aggregator is one. An error
@@ -114,7 +114,7 @@ type Server struct {
 	opt      Options
 	exporter exporter
 	tokens   tokens
-	grpc     *grpc.Server
+	grpc     *h2.Server
 	http     *http.Server
 }
 
@@ -174,22 +174,13 @@ func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	s.exporter.closing.Store(true)
-	stopped := make(chan struct{})
-	go func() {
-		s.grpc.GracefulStop()
-		close(stopped)
-	}()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.grpc.Shutdown(ctx) }()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
-	select {
-	case <-stopped:
-	case <-ctx.Done():
-		s.grpc.Stop()
-		<-stopped
-	}
-	return wrap("drain OTLP/HTTP", err)
+	return errors.Join(wrap("drain OTLP/HTTP", err), wrap("drain OTLP/gRPC", <-stopped))
 }
 
 // tokens are bearer tokens, hashed so that comparing them takes equally long.
