@@ -350,11 +350,14 @@ func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	if w.past == nil && w.logE < w.level() {
 		e.Asks = w.askE
 	}
+	if w.past != nil {
+		e.Beside = w.frozen
+	}
 	if w.gates.node != "" {
-		e.LogE, e.Asks = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE)
+		e.LogE, e.Asks, e.Beside = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE), math.Min(e.Beside, w.gates.logE)
 	}
 	if w.dismissed {
-		e.LogE, e.Asks = math.Min(e.LogE, 0), 0
+		e.LogE, e.Asks, e.Beside = math.Min(e.LogE, 0), 0, 0
 		e.Against = append(e.Against, w.closing)
 	}
 	if w.askE >= showFindings {

@@ -39,7 +39,8 @@ type Evidence struct {
 	Release     unship.Release
 	LogE        float64  // log Bayes factor of "this release is worse" against "it is not"
 	Asks        float64  // the same with what may ask a person and not judge; it weighs for the release alone, not against others
-	BeforeAfter bool     // the comparison was with the past, not with the same moments
+	BeforeAfter bool     // the comparison was with the past, not with the same moments …
+	Beside      float64  // … but for so much of LogE, from when the old version still served
 	Apart       bool     // what fails at its own instances is told apart from what fails at those that they call
 	Driven      bool     // a release that is judged already calls it more often: what is slow or fails here may be the load's doing
 	Regressed   bool     // judged so, at its own threshold
@@ -69,24 +70,33 @@ type Case struct {
 // is compared in the same moments, for that comparison holds whatever else is
 // broken, nor against one whose own failures are told apart, which has the releases of
 // its neighbours in its evidence already; it does weigh against others that are
-// compared with their past, and against one that it calls more often than before.
+// compared with their past, and against one that it calls more often than before; of such
+// a release that does not speak which was seen while its old version served, too.
 func Posterior(c Case) []float64 {
 	out := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
-		logE, at := []float64{}, 0
-		for j, o := range c.Releases {
-			if j != i && o.Regressed && (!r.BeforeAfter || r.Apart && !r.Driven) {
-				continue
-			}
-			e := o.LogE
-			if j == i {
-				at, e = len(logE), r.own()
-			}
-			logE = append(logE, e)
+		if !r.BeforeAfter || r.Apart && !r.Driven {
+			out[i] = c.posterior(i, r.own(), false)
+			continue
 		}
-		out[i] = weigh(logE)[at]
+		out[i] = c.posterior(i, r.own(), true)
+		if r.Beside > 0 {
+			out[i] = math.Max(out[i], c.posterior(i, r.Beside, false))
+		}
 	}
 	return out
+}
+
+// posterior gives the probability of release i by evidence logE, against the other releases,
+// or those of them that are not judged already.
+func (c *Case) posterior(i int, logE float64, judged bool) float64 {
+	all := []float64{logE}
+	for j, o := range c.Releases {
+		if j != i && (judged || !o.Regressed) {
+			all = append(all, o.LogE)
+		}
+	}
+	return weigh(all)[0]
 }
 
 // weigh gives the posteriors of releases, then of nothing wrong, then of

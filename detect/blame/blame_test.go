@@ -73,6 +73,24 @@ func TestAJudgedReleaseDoesNotHideAnother(t *testing.T) {
 }
 
 // What may only ask counts for the release that it is about, and not against others.
+// What a release showed while its old version served is not another one's doing, however
+// much of what came later may be.
+func TestWhatWasSeenBesideOutlivesTheOldVersion(t *testing.T) {
+	for _, x := range []struct {
+		beside      float64
+		driven      bool
+		least, most float64
+	}{{0, false, 0, .01}, {1, false, .05, .3}, {6, false, .9, 1}, {6, true, .9, 1}, {-3, false, 0, .01}} {
+		c := blame.Case{Releases: []blame.Evidence{
+			{Release: release("a"), LogE: 30, Regressed: true},
+			{Release: release("b"), LogE: 9, BeforeAfter: true, Beside: x.beside, Driven: x.driven},
+		}}
+		if p := blame.Posterior(c)[1]; p < x.least || p > x.most {
+			t.Errorf("%g of 9 seen beside: %.3f, want %g to %g", x.beside, p, x.least, x.most)
+		}
+	}
+}
+
 func TestEvidenceThatOnlyAsks(t *testing.T) {
 	c := blame.Case{Releases: []blame.Evidence{{Release: release("a"), Asks: 9, Reasons: []string{"calls hang"}}, {Release: release("b"), LogE: 5}}}
 	without := blame.Posterior(blame.Case{Releases: []blame.Evidence{{Release: release("a")}, c.Releases[1]}})
