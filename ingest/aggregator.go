@@ -82,7 +82,8 @@ func (o Options) validate() error {
 type Aggregator struct {
 	opt       Options
 	resources *resources
-	keys      *attributeKeys
+	keys      *attributeKeys // of spans
+	logKeys   *attributeKeys
 	intakes   sync.Pool // of *intake
 	shards    [shardCount]shard
 	points    lists[point]
@@ -124,7 +125,8 @@ func New(opt Options) (*Aggregator, error) {
 	}
 	a := &Aggregator{
 		opt:       opt,
-		keys:      newAttributeKeys(),
+		keys:      newAttributeKeys(fieldOf),
+		logKeys:   newAttributeKeys(logFieldOf),
 		ready:     make(chan struct{}, 1),
 		announced: map[int64][]unship.Announcement{},
 		services:  map[unship.Service]*service{},

@@ -91,7 +91,7 @@ func (m *metering) tells(operation string) bool {
 
 // metered says that requests are counted by metrics, unless there are spans.
 func (m *metering) metered(index int64) bool {
-	for s := range sourceCount {
+	for s := range accessLog {
 		if m.hears(s, index) {
 			return true
 		}

@@ -116,12 +116,17 @@ func (b *builder) measure() {
 		m := b.meter(key, w)
 		w.metrics = make([]unship.Metric, 0, len(w.readings))
 		var last *reading
+		counted := false
 		for _, i := range all.sorted(w.readings) {
 			r := &w.readings[i]
 			if last == nil || compareReadings(last, r) != 0 { // else it was sent twice
 				b.read(key, w, m, r)
 			}
 			last = r
+			counted = counted || r.request.source != sourceNone
+		}
+		if counted { // or will be, for it may be the base
+			b.a.service(key.release.Service).told = b.index
 		}
 		b.a.readings.put(w.readings)
 		w.readings = nil
