@@ -240,6 +240,11 @@ func markOf(text string) int {
 	return -1
 }
 
+// hasStatus says that a text is a JSON object that may tell a status.
+func hasStatus(text string) bool {
+	return len(text) > 0 && text[0] == '{' && (strings.Contains(text, "tatus") || strings.Contains(text, "_code"))
+}
+
 // cutLast is [strings.Cut] at the last separator; all is behind it if there is none.
 func cutLast(s string, separator byte) (before, after string, found bool) {
 	if n := strings.LastIndexByte(s, separator); n >= 0 {

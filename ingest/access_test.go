@@ -95,6 +95,11 @@ func TestRequestsThatRecordsTellOf(t *testing.T) {
 		"… of Uvicorn":                         {`INFO:     10.1.2.3:54321 - "GET /b HTTP/1.1" 404 Not Found`, nil, "GET" + rejected},
 		"… as the message of a body":           {labelled{"message": `10.1.2.3 - - [-] "GET /b HTTP/1.1" 200 612`, "stream": "stdout"}, nil, "GET /b" + fine},
 		"… in JSON":                            {`{"log":"10.1.2.3 - - [-] \"GET /b HTTP/1.1\" 200 612\n","stream":"stdout"}`, nil, "GET /b" + fine},
+		"JSON":                                 {`{"level":"info","method":"GET","uri":"/b?x=1","status":500,"latency":12000000,"latency_human":"12ms","error":""}`, nil, "GET /b" + failed + ", 1 of 12 ms"},
+		"… of pino-http":                       {`{"level":30,"req":{"id":1,"method":"GET","url":"/b/1","headers":{"host":"web","status":"x"}},"res":{"statusCode":404},"responseTime":12,"msg":"request completed"}`, nil, "GET" + rejected + ", 1 of 12 ms"},
+		"… of a caller":                        {`{"method":"GET","url":"https://cart/b","status":500}`, nil, none},
+		"… that is cut off":                    {`{"method":"GET","path":"/b","status":50`, nil, none},
+		"… and no object":                      {`{"status"`, nil, none},
 		"… of a client":                        {`http://cart:8080 "GET /b HTTP/1.1" 500 612`, nil, none},
 		"… of a sidecar that calls":            {`[2031-06-04T06:12:27Z] "GET /b HTTP/1.1" 200 - via_upstream - "-" 0 612 3 2 "-" "curl" "1" "cart" "10.1.2.3:80" outbound|80||cart.shop 10.1.2.4:1`, nil, none},
 		"… cut off":                            {`10.1.2.3 - - [-] "GET /b HTTP/1.1" 20`, nil, none},
@@ -327,6 +332,7 @@ func accessLogs(t testing.TB) plog.Logs {
 	add(labelled{"status": 429.}, "path", "/i")
 	add(labelled{"req": labelled{"res": labelled{"status": 200}, "method": "GET"}}, "path", "/f", "latency_ms", "1e300")
 	add(labelled{"message": `- "GET /g HTTP/1.1" 500 1`})
+	add(`{"method":"GET","path":"/h/17","status":500,"duration_s":0.012}`)
 	add(`- - "GET /h/17 HTTP/1.1" 200 612 "-" "curl"`, "request_time", "0.012", "status", "-")
 	return ld
 }
@@ -346,7 +352,7 @@ GET /d: 1 requests, 0 failed, 0 rejected
 GET /e: 2 requests, 0 failed, 1 rejected
 GET /f: 1 requests, 0 failed, 0 rejected
 GET /g: 1 requests, 1 failed, 0 rejected
-GET /h/{id}: 1 requests, 0 failed, 0 rejected, 1 of 12 ms
+GET /h/{id}: 2 requests, 1 failed, 0 rejected, 2 of 12 ms
 PUT: 1 requests, 0 failed, 1 rejected, 1 of 12 ms`
 	if got := told(logsCounting.byDecoder(t, message, 1).Ticks); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
@@ -375,6 +381,26 @@ func TestAccessLogsInAnyOrder(t *testing.T) {
 		}
 		if diff := cmp.Diff(run(logs), run(rapid.Permutation(logs).Draw(rt, "order"))); diff != "" {
 			rt.Fatal(diff)
+		}
+	})
+}
+
+// Whatever a text says, it is read to its end and tells of one request at most.
+func FuzzAccess(f *testing.F) {
+	for _, body := range []string{`x "GET /a HTTP/1.1" 200`, `"GET / HTTP/`, ` HTTP/1.1" 200`, `{"status":200,"method":"GET","path":"/a"}`, `{"req":{"req":{"_code":`, `{"status":"`} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		a := settled(t, logWeb)
+		testLog{version: "1", body: body}.send(t, a)
+		var requests uint64
+		for _, w := range a.Flush()[0].Windows {
+			for _, op := range w.Operations {
+				requests += op.Requests
+			}
+		}
+		if requests > 1 {
+			t.Errorf("%q is %d requests", body, requests)
 		}
 	})
 }

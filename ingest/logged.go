@@ -1,6 +1,11 @@
 package ingest
 
-import "unship.dev"
+import (
+	"cmp"
+	"strings"
+
+	"unship.dev"
+)
 
 // stagedRequest is a request that a log record tells of, on its way to its pane.
 type stagedRequest struct {
@@ -12,13 +17,13 @@ type stagedRequest struct {
 	result result
 }
 
-// access stages the request that a record tells of: by its attributes, by a structured
-// body, or by a request line in its text. It gives 1 + the index in lineStage.requests; 0
+// access stages the request that a record tells of: by its attributes and a structured
+// body, by a body that is JSON, or by a request line in its text. It gives 1 + the index in lineStage.requests; 0
 // if it tells of none.
 func (in *intake) access(d *logData) int32 {
 	text := d.body[:min(len(d.body), maxRequestLine)]
-	mark := markOf(text)
-	if len(in.said) < 2 && mark < 0 { // most say nothing of requests
+	mark, object := markOf(text), hasStatus(text)
+	if len(in.said) < 2 && mark < 0 && !object { // most say nothing of requests
 		return 0
 	}
 	a := &in.entry
@@ -26,7 +31,11 @@ func (in *intake) access(d *logData) int32 {
 	for _, x := range in.said {
 		a.tell(x.field, x.text)
 	}
-	if !a.served() && (mark < 0 || !a.readLine(text, mark)) {
+	switch {
+	case a.served():
+	case object && in.readObject(text):
+	case mark >= 0 && a.readLine(text, mark):
+	default:
 		return 0
 	}
 	t := &in.lines
@@ -41,6 +50,34 @@ func (in *intake) access(d *logData) int32 {
 	q.size, q.hash = uint16(len(t.texts)-int(q.text)), hashOf(t.texts[q.text:])
 	t.requests = append(t.requests, q)
 	return int32(len(t.requests))
+}
+
+// readObject reads a body that is a JSON object, and says whether it tells of a request.
+func (in *intake) readObject(text string) bool {
+	in.logKeys.begin()
+	in.readMembers(text[1:], maxGroups)
+	return in.entry.served()
+}
+
+// maxGroups is how deep groups in groups of a JSON object are looked at.
+const maxGroups = 3
+
+// readMembers reads the members of a JSON object, and of the groups in it.
+func (in *intake) readMembers(members string, depth int) {
+	o := object{rest: members}
+	for {
+		o.bare = ""
+		key, text, ok := o.next()
+		if !ok {
+			return
+		}
+		switch f := in.logKeys.kind(in.a.logKeys, key).field; {
+		case f == logGroup && depth > 0 && strings.HasPrefix(o.bare, "{"):
+			in.readMembers(o.bare[1:], depth-1)
+		case f != logGroup && f.ofRequest():
+			in.entry.tell(f, cmp.Or(text, o.bare))
+		}
+	}
 }
 
 // maxLogged bounds the operations and results told apart in one instance and window.
