@@ -17,28 +17,13 @@ type stagedRequest struct {
 	result result
 }
 
-// access stages the request that a record tells of: by its attributes and a structured
-// body, by a body that is JSON, or by a request line in its text. It gives 1 + the index in lineStage.requests; 0
-// if it tells of none.
+// access stages the request that a record tells of. It gives 1 + the index in
+// lineStage.requests; 0 if it tells of none.
 func (in *intake) access(d *logData) int32 {
-	text := d.body[:min(len(d.body), maxRequestLine)]
-	mark, object := markOf(text), hasStatus(text)
-	if len(in.said) < 2 && mark < 0 && !object { // most say nothing of requests
+	if !in.tellsOfRequest(d) {
 		return 0
 	}
-	a := &in.entry
-	*a = access{}
-	for _, x := range in.said {
-		a.tell(x.field, x.text)
-	}
-	switch {
-	case a.served():
-	case object && in.readObject(text):
-	case mark >= 0 && a.readLine(text, mark):
-	default:
-		return 0
-	}
-	t := &in.lines
+	t, a := &in.lines, &in.entry
 	q := stagedRequest{text: uint32(len(t.texts)), timed: a.timed, bucket: unship.BucketOf(a.took)}
 	a.name = a.fields[httpMethod] // as of spans that know no more
 	t.texts = a.operation().appendMasked(t.texts)
@@ -50,6 +35,22 @@ func (in *intake) access(d *logData) int32 {
 	q.size, q.hash = uint16(len(t.texts)-int(q.text)), hashOf(t.texts[q.text:])
 	t.requests = append(t.requests, q)
 	return int32(len(t.requests))
+}
+
+// tellsOfRequest reads a record: its attributes and a structured body, else a body that is
+// JSON, else a request line in its text.
+func (in *intake) tellsOfRequest(d *logData) bool {
+	text := d.body[:min(len(d.body), maxRequestLine)]
+	mark, object := markOf(text), hasStatus(text)
+	if len(in.said) < 2 && mark < 0 && !object { // most say nothing of requests
+		return false
+	}
+	a := &in.entry
+	*a = access{}
+	for _, x := range in.said {
+		a.tell(x.field, x.text)
+	}
+	return a.served() || object && in.readObject(text) || mark >= 0 && a.readLine(text, mark)
 }
 
 // readObject reads a body that is a JSON object, and says whether it tells of a request.
@@ -97,8 +98,8 @@ type loggedSum struct {
 	durations durations
 }
 
-// loggedSumBytes is the estimated memory of one, with its key.
-const loggedSumBytes = 150
+// loggedSumBytes is the estimated memory of one, with its key and its durations.
+const loggedSumBytes = 400
 
 func (in *intake) addRequest(p *pane, resource uint32, q *stagedRequest) (added int64) {
 	sum, added := in.loggedSum(p, resource, q)
@@ -141,8 +142,7 @@ func (in *intake) loggedSum(p *pane, resource uint32, q *stagedRequest) (sum *lo
 // logged are requests of a window that log records tell of.
 type logged struct {
 	request
-	requests  uint64
-	durations unship.Histogram
+	sum *loggedSum
 }
 
 // addLogged puts in the requests that a shard's log records tell of.
@@ -151,7 +151,7 @@ func (b *builder) addLogged(p *pane, resources []*resource) {
 		w := b.window(resources[number])
 		for key, sum := range sums {
 			q := request{source: accessLog, timed: true, result: key.result, operation: p.names.list0(key.operation)}
-			w.logged = append(w.logged, logged{q, sum.requests, sum.durations.addTo(nil)})
+			w.logged = append(w.logged, logged{q, sum})
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (b *builder) gatherLogged() {
 		m := b.meter(key, w)
 		for i := range w.logged {
 			x := &w.logged[i]
-			b.gather(&s.metering, m, &x.request, x.requests, x.durations)
+			b.gather(&s.metering, m, &x.request, x.sum.requests, x.sum.durations.addTo(nil))
 		}
 	}
 }

@@ -232,7 +232,7 @@ func addLosses(l *unship.Losses, o unship.Losses) {
 }
 
 // Remember teaches what an earlier tick told, after a restart: which operations
-// have a place among those told apart, which services serve, by which attributes
+// have a place among those told apart, of which services spans told, by which attributes
 // their requests are sliced, and which templates log lines have. What a cumulative
 // metric had counted it cannot tell: the first point after a restart only sets the base.
 func (a *Aggregator) Remember(t unship.Tick) {
