@@ -89,7 +89,8 @@ func (m *metering) tells(operation string) bool {
 	return m.told[operation]
 }
 
-// metered says that requests are counted by metrics, unless there are spans.
+// metered says that requests are counted by metrics, unless there are spans. Log records
+// are none: where spans tell of what began inside the service, that goes before.
 func (m *metering) metered(index int64) bool {
 	for s := range accessLog {
 		if m.hears(s, index) {
