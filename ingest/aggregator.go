@@ -8,7 +8,7 @@
 //     instance, and reduces each span to a 64 byte record of a shard (chosen by
 //     trace) and a window (chosen by the time at which the span ended). A data point
 //     refers to its series, which is found by the bytes of its attributes; a log
-//     record to its line, masked.
+//     record to its line, masked, and to the request that it tells of.
 //  2. The watermark follows the latest event time, [Options.Lateness] behind.
 //     A window closes when the watermark reaches its end.
 //  3. At close the records of each trace are joined: self time, failures that
@@ -82,7 +82,8 @@ func (o Options) validate() error {
 type Aggregator struct {
 	opt       Options
 	resources *resources
-	keys      *attributeKeys
+	keys      *attributeKeys // of spans
+	logKeys   *attributeKeys
 	intakes   sync.Pool // of *intake
 	shards    [shardCount]shard
 	points    lists[point]
@@ -124,7 +125,8 @@ func New(opt Options) (*Aggregator, error) {
 	}
 	a := &Aggregator{
 		opt:       opt,
-		keys:      newAttributeKeys(),
+		keys:      newAttributeKeys(fieldOf),
+		logKeys:   newAttributeKeys(logFieldOf),
 		ready:     make(chan struct{}, 1),
 		announced: map[int64][]unship.Announcement{},
 		services:  map[unship.Service]*service{},

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// attributeKind is what the name of a span attribute means here.
+// attributeKind is what the name of an attribute means here.
 type attributeKind struct {
 	field field
 	trait uint16 // number of a name whose values may tell requests apart; 0: they do not
@@ -20,17 +20,18 @@ type attributeKind struct {
 // and tell no requests apart: who sends more has no slices by those seen last.
 const maxAttributeKeys = 4096
 
-// attributeKeys knows the names of span attributes seen so far. It may be used from
-// many goroutines; reading takes no lock.
+// attributeKeys knows the names of attributes seen so far, of spans or of log records. It
+// may be used from many goroutines; reading takes no lock.
 type attributeKeys struct {
-	known atomic.Pointer[map[string]attributeKind]
+	fieldOf func(key string) field
+	known   atomic.Pointer[map[string]attributeKind]
 
 	mu     sync.Mutex
 	traits []string // by number; number 0 is none
 }
 
-func newAttributeKeys() *attributeKeys {
-	k := &attributeKeys{traits: []string{""}}
+func newAttributeKeys(fieldOf func(key string) field) *attributeKeys {
+	k := &attributeKeys{fieldOf: fieldOf, traits: []string{""}}
 	k.known.Store(&map[string]attributeKind{})
 	return k
 }
@@ -44,7 +45,7 @@ func (k *attributeKeys) kind(key string) attributeKind {
 }
 
 func (k *attributeKeys) learn(key string) attributeKind {
-	kind := attributeKind{field: fieldOf(key)}
+	kind := attributeKind{field: k.fieldOf(key)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	known := *k.known.Load()

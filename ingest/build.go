@@ -36,6 +36,7 @@ type window struct {
 	roots       []unship.Operation // the same of traces that began inside the process
 	logs        map[lineKey]*unship.LogCount
 	exceptions  []exception
+	logged      []logged
 	readings    []reading
 	metrics     []unship.Metric
 }
@@ -154,6 +155,7 @@ func (b *builder) addPane(p *pane, resources []*resource, keys []string) {
 		w := b.window(resources[x.resource])
 		w.exceptions = append(w.exceptions, x.exception(&p.names))
 	}
+	b.addLogged(p, resources)
 	b.addPoints(p, resources)
 }
 
@@ -211,6 +213,7 @@ func (b *builder) build() []unship.Window {
 		b.a.buckets.put(list)
 	}
 	b.chooseRoots()
+	b.gatherLogged()
 	b.tellBlocks()
 	b.admit()
 	b.slice()
@@ -242,9 +245,12 @@ func (b *builder) build() []unship.Window {
 func (b *builder) chooseRoots() {
 	for key, w := range b.windows {
 		s := b.a.service(key.release.Service)
-		s.heard = b.index
+		s.heard, s.known = b.index, min(s.known, b.index)
 		if len(w.operations) > 0 {
 			s.served = b.index
+		}
+		if len(w.operations)+len(w.roots) > 0 {
+			s.told = b.index
 		}
 	}
 	for key, w := range b.windows {
@@ -267,6 +273,9 @@ func (b *builder) admit() {
 		s, m := b.a.service(key.release.Service), newcomers[key.release.Service]
 		for i := range w.operations {
 			op := &w.operations[i]
+			if op.Name == unship.OverflowOperation {
+				continue
+			}
 			if last, placed := s.operations[op.Name]; placed {
 				if last != b.index {
 					s.operations[op.Name] = b.index

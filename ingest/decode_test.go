@@ -89,6 +89,20 @@ func (w way) byDecoder(t testing.TB, message []byte, times int) (o outcome) {
 	return o.finish(a)
 }
 
+// after is the way with something done to the Aggregator before each request.
+func (w way) after(prepare func(*Aggregator)) way {
+	oracle, here := w.oracle, w.here
+	w.oracle = func(a *Aggregator, message []byte) (Refusal, bool, error) {
+		prepare(a)
+		return oracle(a, message)
+	}
+	w.here = func(a *Aggregator, message []byte) (Refusal, error) {
+		prepare(a)
+		return here(a, message)
+	}
+	return w
+}
+
 // checkSame wants the same of a message by both ways, also when it comes once more.
 func (w way) checkSame(t testing.TB, message []byte) {
 	t.Helper()

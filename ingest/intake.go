@@ -70,7 +70,10 @@ type intake struct {
 	durations unship.Histogram
 	data      spanData
 	pointData pointData
-	keys      keyCache
+	keys      keyCache // of spans
+	logKeys   keyCache
+	said      []fieldText // by the log record at work
+	entry     access      // the same
 	places    placeCache
 	numbers   []byte // of the decoder, as are the next two
 	written   []byte
@@ -121,7 +124,8 @@ func (in *intake) done() {
 	clear(in.data.traits[:cap(in.data.traits)]) // they, and the pairs, hold on to the request
 	clear(in.pairs[:cap(in.pairs)])
 	clear(in.told[:cap(in.told)])
-	in.labels = labels{}
+	clear(in.said[:cap(in.said)])
+	in.labels, in.entry = labels{}, access{}
 	in.a.intakes.Put(in)
 }
 

@@ -14,6 +14,8 @@ func (d *decoder) logRecord(res *resource, message []byte, count bool) {
 	var l logData
 	var body value
 	observed := uint64(0)
+	d.in.said = d.in.said[:0]
+	d.in.logKeys.begin()
 	r := wire.Reader{Rest: message}
 	for d.err == nil && r.Next() {
 		switch r.Field {
@@ -52,6 +54,9 @@ func (d *decoder) logRecord(res *resource, message []byte, count bool) {
 		l.time = observed
 	}
 	l.body = d.body(&body)
+	if body.field == listValue {
+		d.sayMembers(body.data)
+	}
 	if isEvaluation(cmp.Or(l.name, l.event)) && l.flag.whole() {
 		d.written = l.flag.appendPattern(d.written[:0])
 		l.template = textOf(d.written)
@@ -77,18 +82,53 @@ func (d *decoder) logAttribute(l *logData, message []byte) {
 	key, text, ok := usualAttribute(message)
 	if !ok {
 		key, v := d.keyValue(message)
-		if at := l.field(key); at != nil {
-			*at = d.text(&v)
-		}
+		d.say(l, d.logField(key), &v)
 		return
 	}
-	at := l.field(key)
-	if at == nil && isUsual(text) {
+	f := d.logField(key)
+	if f == fieldOther && isUsual(text) {
 		return // most say nothing here
 	}
 	v := d.valueOf(text)
-	if at != nil {
-		*at = d.text(&v)
+	d.say(l, f, &v)
+}
+
+func (d *decoder) logField(key string) field { return d.in.logKeys.kind(d.in.a.logKeys, key).field }
+
+// say notes what an attribute says.
+func (d *decoder) say(l *logData, f field, v *value) {
+	if f == fieldOther {
+		return
+	}
+	if at := l.field(f); at != nil {
+		*at = d.text(v)
+	} else {
+		d.sayOfRequest(f, v)
+	}
+}
+
+// sayOfRequest notes what may tell of a request.
+func (d *decoder) sayOfRequest(f field, v *value) {
+	switch {
+	case f != logGroup:
+		d.in.said = append(d.in.said, fieldText{f, d.text(v)})
+	case v.field == listValue:
+		d.sayMembers(v.data)
+	}
+}
+
+// sayMembers notes what the members of a list say of a request. It is known to be
+// well-formed.
+func (d *decoder) sayMembers(list []byte) {
+	r := wire.Reader{Rest: list}
+	for r.Next() {
+		if r.Field != 1 {
+			continue
+		}
+		key, v := d.keyValue(r.Data)
+		if f := d.logField(key); f.ofRequest() {
+			d.sayOfRequest(f, &v)
+		}
 	}
 }
 

@@ -202,5 +202,6 @@ func TestNothingRememberedLiesInTheRequest(t *testing.T) {
 func FuzzLogsProto(f *testing.F) {
 	f.Add(marshalLogs(f, richLogs()))
 	f.Add(marshalLogs(f, logPayload(1, 30)))
-	f.Fuzz(func(t *testing.T, message []byte) { logsWay.checkSame(t, message) })
+	f.Add(marshalLogs(f, accessLogs(f)))
+	f.Fuzz(func(t *testing.T, message []byte) { logsCounting.checkSame(t, message) })
 }

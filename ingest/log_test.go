@@ -15,6 +15,7 @@ import (
 // testLog is a log record as tests write it.
 type testLog struct {
 	version  string
+	pod      string // begins the pod's name
 	at       time.Duration
 	severity int
 	level    string
@@ -26,7 +27,7 @@ func (l testLog) send(t testing.TB, a *Aggregator) {
 	t.Helper()
 	ld := plog.NewLogs()
 	rl := ld.ResourceLogs().AppendEmpty()
-	set(t, rl.Resource().Attributes(), map[string]any{"service.name": "web", "service.version": l.version, "k8s.pod.name": "p" + l.version})
+	set(t, rl.Resource().Attributes(), map[string]any{"service.name": "web", "service.version": l.version, "k8s.pod.name": l.pod + "p" + l.version})
 	r := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	r.SetTimestamp(stamp(l.at))
 	r.SetSeverityNumber(plog.SeverityNumber(l.severity))

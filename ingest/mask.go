@@ -21,13 +21,14 @@ const (
 func appendMasked(dst []byte, name string) []byte {
 	begin := len(dst)
 	for name != "" && len(dst)-begin <= maxName {
-		n := strings.IndexAny(name, "/ \t\r\n?#;,&=()[]\"'")
-		if n < 0 {
-			dst = appendWord(dst, name)
-			break
+		n := 0
+		for n < len(name) && !endsWord[name[n]] {
+			n++
 		}
 		dst = appendWord(dst, name[:n])
-		name = name[n:]
+		if name = name[n:]; name == "" {
+			break
+		}
 		switch c := name[0]; c {
 		case '?', '#', ';': // a query, a fragment, a session in the path: up to the next space
 			if n = strings.IndexByte(name, ' '); n < 0 {
@@ -44,6 +45,14 @@ func appendMasked(dst []byte, name string) []byte {
 	}
 	return cutTail(dst, begin)
 }
+
+// endsWord are the bytes that words of a name lie between.
+var endsWord = func() (t [256]bool) {
+	for _, c := range []byte("/ \t\r\n?#;,&=()[]\"'") {
+		t[c] = true
+	}
+	return t
+}()
 
 // appendWord appends one word, masked whole or in the parts between dashes,
 // dots and underscores.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"unship.dev"
-	"unship.dev/ingest/series"
 )
 
 // Services that send no spans of what they serve, or send them elsewhere, are known by
@@ -59,13 +58,14 @@ func (m *metering) hears(s source, index int64) bool { return m.heard[s] > index
 func (m *metering) counts(s source, index int64) bool { return m.counters[s] > index-m.patience() }
 
 // hear notes by which operation a series tells.
-func (m *metering) hear(operation string, timed bool) {
-	names := m.counted
-	if timed {
-		names = m.timed
+func (m *metering) hear(q *request, index int64) {
+	names := m.timed
+	if !q.timed {
+		names = m.counted
+		m.counters[q.source] = index
 	}
-	if !names[operation] && len(names) < maxNamed {
-		names[operation], m.told = true, nil
+	if !names[q.operation] && len(names) < maxNamed {
+		names[q.operation], m.told = true, nil
 	}
 }
 
@@ -89,9 +89,10 @@ func (m *metering) tells(operation string) bool {
 	return m.told[operation]
 }
 
-// metered says that requests are counted by metrics, unless there are spans.
+// metered says that requests are counted by metrics, unless there are spans. Log records
+// are none: where spans tell of what began inside the service, that goes before.
 func (m *metering) metered(index int64) bool {
-	for s := range sourceCount {
+	for s := range accessLog {
 		if m.hears(s, index) {
 			return true
 		}
@@ -129,18 +130,9 @@ type gathered struct {
 	durations                  unship.Histogram
 }
 
-// gather adds what a point of an instance counted to the block at work.
-func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase) {
-	n := x.Count
-	if r.kind == pointSum {
-		n = uint64(max(0, math.Round(x.Value)))
-	}
-	s := &b.a.service(key.release.Service).metering
-	s.heard[r.request.source] = b.index
-	s.hear(r.request.operation, r.request.timed)
-	if !r.request.timed {
-		s.counters[r.request.source] = b.index
-	}
+// gather adds n requests of an instance, with their durations, to the block at work.
+func (b *builder) gather(s *metering, m *meter, q *request, n uint64, durations unship.Histogram) {
+	s.heard[q.source] = b.index
 	if m.spacing > 0 {
 		length := int64(b.a.opt.Window)
 		s.block = min(max(s.block, (m.spacing+length-1)/length), maxBlock)
@@ -150,23 +142,23 @@ func (b *builder) gather(key windowKey, m *meter, r *reading, x *series.Increase
 	if n == 0 {
 		return
 	}
-	id := metricCell{r.request.source, r.request.timed, r.request.operation, r.request.traits}
+	id := metricCell{q.source, q.timed, q.operation, q.traits}
 	g := m.block[id]
 	if g == nil {
 		g = &gathered{}
 		m.block[id] = g
 	}
 	g.requests += n
-	switch r.request.result {
+	switch q.result {
 	case failed:
 		g.failed += n
 	case rejected:
 		g.rejected += n
 	}
 	if len(g.durations) == 0 {
-		g.durations = slices.Clone(x.Buckets)
+		g.durations = slices.Clone(durations)
 	} else {
-		g.durations.Merge(x.Buckets)
+		g.durations.Merge(durations)
 	}
 }
 

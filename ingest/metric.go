@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func compareForms(a, b *form) int {
 	return cmp.Or(strings.Compare(a.unit, b.unit), cmp.Compare(a.kind, b.kind))
 }
 
-// meter is what closing remembers of the metrics of one instance.
+// meter is what closing remembers of what counts, or measures, one instance.
 type meter struct {
 	series  map[seriesKey]*memory
 	heard   int64 // last window with a point
@@ -112,24 +113,35 @@ func (b *builder) measure() {
 		if len(w.readings) == 0 {
 			continue
 		}
-		m := all.of[key]
-		if m == nil {
-			m = &meter{series: map[seriesKey]*memory{}, block: map[metricCell]*gathered{}}
-			all.of[key] = m
-		}
-		m.heard, m.node, m.build = b.index, w.node, w.build
+		m := b.meter(key, w)
 		w.metrics = make([]unship.Metric, 0, len(w.readings))
 		var last *reading
+		counted := false
 		for _, i := range all.sorted(w.readings) {
 			r := &w.readings[i]
 			if last == nil || compareReadings(last, r) != 0 { // else it was sent twice
 				b.read(key, w, m, r)
 			}
 			last = r
+			counted = counted || r.request.source != sourceNone
+		}
+		if counted { // or will be, for it may be the base
+			b.a.service(key.release.Service).told = b.index
 		}
 		b.a.readings.put(w.readings)
 		w.readings = nil
 	}
+}
+
+// meter finds or makes what is remembered of an instance.
+func (b *builder) meter(key windowKey, w *window) *meter {
+	m := b.a.meters.of[key]
+	if m == nil {
+		m = &meter{series: map[seriesKey]*memory{}, block: map[metricCell]*gathered{}}
+		b.a.meters.of[key] = m
+	}
+	m.heard, m.node, m.build = b.index, w.node, w.build
+	return m
 }
 
 // read takes one point. Those that count requests are no metrics besides.
@@ -142,7 +154,9 @@ func (b *builder) read(key windowKey, w *window, m *meter, r *reading) {
 	switch {
 	case !ok:
 	case r.request.source != sourceNone:
-		b.gather(key, m, r, &x)
+		s := &b.a.service(key.release.Service).metering
+		s.hear(&r.request, b.index)
+		b.gather(s, m, &r.request, r.counted(&x), x.Buckets)
 	case r.kind == pointSum:
 		w.metrics = append(w.metrics, r.metric(unship.MetricCount, x.Value, x.Over))
 	case x.Count > 0 && !r.noSum:
@@ -184,6 +198,14 @@ func (r *reading) delta() series.Increase {
 		x.Over = r.at - r.start
 	}
 	return x
+}
+
+// counted is how many requests an increase is of.
+func (r *reading) counted(x *series.Increase) uint64 {
+	if r.kind == pointSum {
+		return uint64(max(0, math.Round(x.Value)))
+	}
+	return x.Count
 }
 
 // memory finds or makes what is known of a form's series; nil if there is no place.

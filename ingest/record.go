@@ -32,21 +32,27 @@ type logData struct {
 	flag         flagData
 }
 
-// field gives the place of an attribute that matters here, nil if it does not.
-func (d *logData) field(key string) *string {
-	switch key {
-	case "log.record.template", "message_template", "message_template.text", "{OriginalFormat}":
+// field gives the place of a field; nil if it may tell of a request.
+func (d *logData) field(f field) *string {
+	switch f {
+	case logTemplate:
 		return &d.template
-	case "exception.type":
+	case exceptionType:
 		return &d.exception.typ
-	case "exception.message":
+	case exceptionMessage:
 		return &d.exception.message
-	case "exception.stacktrace":
+	case exceptionStack:
 		return &d.exception.trace
-	case "event.name":
+	case logEvent:
 		return &d.event
+	case flagKey:
+		return &d.flag.key
+	case flagVariant:
+		return &d.flag.variant
+	case flagValue:
+		return &d.flag.value
 	}
-	return d.flag.field(key)
+	return nil
 }
 
 // stagedLine is a log record on its way to its pane.
@@ -56,11 +62,12 @@ type stagedLine struct {
 	trace     [2]uint64
 	example   string // of a warning; it may lie in the decoder's buffer
 	text      uint32 // where what tells its kind begins, in lineStage.texts
-	size      uint32
+	size      uint16
+	given     bool
 	exception int32 // 1 + index in lineStage.exceptions
+	request   int32 // 1 + index in lineStage.requests
 	severity  int32
 	resource  uint32
-	given     bool
 }
 
 // lineStage holds the log records of one request until all of it was read.
@@ -68,6 +75,7 @@ type lineStage struct {
 	lines      []stagedLine
 	texts      []byte
 	exceptions []exceptionData
+	requests   []stagedRequest
 }
 
 // reset empties the stage, and keeps its room unless that is more than most requests need.
@@ -78,7 +86,7 @@ func (t *lineStage) reset() {
 	}
 	clear(t.lines) // they hold on to the request
 	clear(t.exceptions)
-	t.lines, t.texts, t.exceptions = t.lines[:0], t.texts[:0], t.exceptions[:0]
+	t.lines, t.texts, t.exceptions, t.requests = t.lines[:0], t.texts[:0], t.exceptions[:0], t.requests[:0]
 }
 
 // log stages one log record of a resource; r is nil if that has no service. Every
@@ -98,6 +106,7 @@ func (in *intake) log(r *resource, d *logData) {
 	t := &in.lines
 	l := stagedLine{time: int64(d.time), trace: d.trace, resource: r.number, text: uint32(len(t.texts))}
 	t.read(&l, d)
+	l.request = in.access(d)
 	if d.exception.typ != "" {
 		if !in.thin {
 			in.places.locate(&d.exception)
@@ -127,7 +136,7 @@ func (t *lineStage) read(l *stagedLine, d *logData) {
 		l.given = given != ""
 		t.texts = append(t.texts, given...)
 	}
-	l.size = uint32(len(t.texts) - begin)
+	l.size = uint16(len(t.texts) - begin)
 	l.hash = hashOf(t.texts[begin:])
 }
 
@@ -141,6 +150,9 @@ func (in *intake) commitLines() {
 		added = in.addLine(p, l)
 		if l.exception != 0 {
 			added += in.addException(p, thrown{trace: l.trace, resource: l.resource}, &in.lines.exceptions[l.exception-1])
+		}
+		if l.request != 0 {
+			added += in.addRequest(p, l.resource, &in.lines.requests[l.request-1])
 		}
 		return added
 	})

@@ -10,9 +10,9 @@ import (
 	"unship.dev"
 )
 
-// source is a family of metrics that count the same requests. A service's requests
-// are taken from one source of each protocol, the first of these that it has, and
-// from the general ones only where it has none of a protocol.
+// source is a family of metrics that count the same requests, or log records that are
+// counted. A service's requests are taken from one source of each protocol, the first of
+// these that it has, and from the general ones only where it has none of a protocol.
 type source uint8
 
 const (
@@ -27,6 +27,7 @@ const (
 	spanMetrics        // what a Collector counts of spans that it does not pass on
 	sidecar            // Envoy, for the service behind it
 	mesh               // Istio and Linkerd, as the callee's proxy tells
+	accessLog          // log records: the last resort, see service.logsAlone
 	sourceCount
 )
 
@@ -34,7 +35,7 @@ const (
 var protocols = [...][]source{{httpStable, httpOld, httpLibrary}, {rpcStable, rpcOld, rpcLibrary}, {messaging}}
 
 // general are the sources that count whatever the protocol.
-var general = []source{spanMetrics, sidecar, mesh}
+var general = []source{spanMetrics, sidecar, mesh, accessLog}
 
 // convention is a metric whose points count requests: as a counter or, as a
 // distribution, with their durations.

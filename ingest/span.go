@@ -67,6 +67,7 @@ type pane struct {
 	traits     traits
 	details    []detail
 	logs       map[logKey]*lineSum
+	logged     map[uint32]loggedSums // by number of a resource
 	points     []point
 	buckets    []unship.Bucket // of points
 	exceptions []thrown

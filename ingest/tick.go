@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,6 +26,8 @@ const (
 type service struct {
 	operations map[string]int64 // admitted, with the window last heard in
 	served     int64            // last window with a server or consumer span
+	told       int64            // last window in which spans or metrics told of its requests
+	known      int64            // first window that is remembered
 	heard      int64
 	templates  template.Miner // of its log lines
 	metering   metering
@@ -229,7 +232,7 @@ func addLosses(l *unship.Losses, o unship.Losses) {
 }
 
 // Remember teaches what an earlier tick told, after a restart: which operations
-// have a place among those told apart, which services serve, by which attributes
+// have a place among those told apart, of which services spans told, by which attributes
 // their requests are sliced, and which templates log lines have. What a cumulative
 // metric had counted it cannot tell: the first point after a restart only sets the base.
 func (a *Aggregator) Remember(t unship.Tick) {
@@ -238,10 +241,13 @@ func (a *Aggregator) Remember(t unship.Tick) {
 	index := a.index(t.Start.UnixNano())
 	for _, w := range t.Windows {
 		s := a.service(w.Release.Service)
-		s.heard = max(s.heard, index)
+		s.heard, s.known = max(s.heard, index), min(s.known, index)
 		for _, op := range w.Operations {
 			if op.Name != unship.OverflowOperation {
 				s.operations[op.Name] = max(s.operations[op.Name], index)
+			}
+			if len(op.Self) > 0 { // only spans tell it
+				s.told = max(s.told, index)
 			}
 			s.remember(&op, index)
 		}
@@ -266,7 +272,7 @@ func (a *Aggregator) service(id unship.Service) *service {
 	s := a.services[id]
 	if s == nil {
 		s = &service{
-			operations: map[string]int64{}, served: firstIndex,
+			operations: map[string]int64{}, served: firstIndex, told: firstIndex, known: math.MaxInt64,
 			keys: map[string]*sliceKey{}, dropped: map[string]struct{}{}, metering: newMetering(),
 		}
 		a.services[id] = s

@@ -44,7 +44,7 @@ func (a *Aggregator) Logs(ld plog.Logs) (Refusal, error) {
 		r := in.stage.use(in.walkResource(rl.Resource()))
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
-				d := readLog(record)
+				d := in.readLog(record)
 				in.log(r, &d)
 			}
 		}
@@ -198,7 +198,7 @@ func words(id pcommon.TraceID) [2]uint64 {
 	return [2]uint64{binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])}
 }
 
-func readLog(r plog.LogRecord) logData {
+func (in *intake) readLog(r plog.LogRecord) logData {
 	d := logData{
 		time:     uint64(r.Timestamp()),
 		severity: max(int32(r.SeverityNumber()), 0), severityText: r.SeverityText(),
@@ -207,15 +207,36 @@ func readLog(r plog.LogRecord) logData {
 	if d.time == 0 {
 		d.time = uint64(r.ObservedTimestamp())
 	}
+	in.said = in.said[:0]
 	for key, v := range r.Attributes().All() {
-		if at := d.field(key); at != nil {
-			*at = text(v)
+		switch f := logFieldOf(key); {
+		case d.field(f) != nil:
+			*d.field(f) = text(v)
+		case f != fieldOther:
+			in.readSaid(f, v)
 		}
 	}
+	in.readSaid(logGroup, r.Body())
 	if name := cmp.Or(r.EventName(), d.event); d.flag.tells() && (name == "feature_flag.evaluation" || name == "feature_flag") {
 		d.template = "feature_flag.evaluation " + d.flag.key + "=" + cmp.Or(d.flag.variant, d.flag.value)
 	}
 	return d
+}
+
+// readSaid notes what may tell of a request, and the members of groups in their place.
+func (in *intake) readSaid(f field, v pcommon.Value) {
+	if f != logGroup {
+		in.said = append(in.said, fieldText{f, text(v)})
+		return
+	}
+	if v.Type() != pcommon.ValueTypeMap {
+		return
+	}
+	for key, v := range v.Map().All() {
+		if f := logFieldOf(key); f.ofRequest() {
+			in.readSaid(f, v)
+		}
+	}
 }
 
 // body gives a log line's text, without building all of a large structured one

@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
@@ -308,6 +310,51 @@ func TestJournal(t *testing.T) {
 	kept.err = errors.New("disk full")
 	_, err := ptraceotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), oneSpan())
 	checkRetryable(t, err, codes.Unavailable)
+}
+
+// accessLog is an access log of four minutes, a request a second.
+func accessLog() plogotlp.ExportRequest {
+	r := plogotlp.NewExportRequest()
+	rl := r.Logs().ResourceLogs().AppendEmpty()
+	rl.Resource().Attributes().PutStr("service.name", "cart")
+	records := rl.ScopeLogs().AppendEmpty().LogRecords()
+	for second := range 240 {
+		record := records.AppendEmpty()
+		record.SetTimestamp(pcommon.NewTimestampFromTime(time.Unix(1_800_000_000+int64(second), 0)))
+		record.Body().SetStr("request completed")
+		a := record.Attributes()
+		a.PutStr("http.request.method", "GET")
+		a.PutStr("http.route", "/carts/{id}")
+		a.PutInt("http.response.status_code", int64(200+second%2*300))
+		a.PutDouble("duration_ms", float64(second))
+	}
+	return r
+}
+
+// Log records are kept as they came: what they tell of requests comes back as well.
+func TestJournaledLogsTellTheSame(t *testing.T) {
+	consumer := func() *ingest.Aggregator {
+		return must[*ingest.Aggregator](t)(ingest.New(ingest.Options{
+			Window: 5 * time.Second, MaxOperations: 10, MaxPendingBytes: 1 << 30, Ceiling: func() time.Time { return time.Unix(1_800_003_600, 0) },
+		}))
+	}
+	kept, first, second := &notes{}, consumer(), consumer()
+	r := start(t, first, func(o *Options) { o.Journal = kept })
+	must[plogotlp.ExportResponse](t)(plogotlp.NewGRPCClient(r.dial(t)).Export(t.Context(), accessLog(), grpc.UseCompressor("gzip")))
+	r.post(t, "/v1/logs", jsonType, "zstd", compress(t, "zstd", must[[]byte](t)(accessLog().MarshalJSON())))
+	for _, n := range kept.all {
+		if err := Replay(n.signal, n.encoding, n.body, second); err != nil {
+			t.Error(err)
+		}
+	}
+	want, got := first.Flush(), second.Flush()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	last := want[len(want)-1].Windows[0]
+	if ops := last.Operations; len(ops) != 1 || ops[0].Requests != 10 || ops[0].Failed == 0 || ops[0].Duration.Total() != 10 {
+		t.Errorf("the last window tells %+v; want ten requests", last)
+	}
 }
 
 func TestAFullJournalRefusesBeforeAnythingIsConsumed(t *testing.T) {

@@ -19,7 +19,9 @@ const maxLine = 200
 // become one space, colours are left out. It does not allocate as long as dst has room.
 func AppendMasked(dst []byte, line string) []byte {
 	begin := len(dst)
-	line = strings.TrimLeft(line, " \t\r\n")
+	if line != "" && line[0] <= ' ' { // to look for several characters takes a while
+		line = strings.TrimLeft(line, " \t\r\n")
+	}
 	if n := strings.IndexByte(line, '\n'); n >= 0 {
 		line = line[:n]
 	}

@@ -182,6 +182,14 @@ func logsOnlyErrors(b *builder) {
 	b.blame(r, "errors", r.at)
 }
 
+// accessLogRejections breaks a contract: nothing but the status of its answers says so.
+func accessLogRejections(b *builder) {
+	b.telemetry = accessLogs
+	r := b.canaryOf(b.busy(30), b.at(), 20)
+	b.add(effect{from: r.at, where: onRelease(r), reject: .06})
+	b.blame(r, "rejections", r.at)
+}
+
 func tenantErrors(b *builder) {
 	r := b.canaryOf(b.busy(40), b.at(), 24)
 	on, tenant := onRelease(r), b.tenants[3]

@@ -164,6 +164,11 @@ func logsOnlyCanary(b *builder) {
 	b.canaryOf(b.busy(15), b.at(), 12)
 }
 
+func accessLogCanary(b *builder) {
+	b.telemetry = accessLogs
+	b.canaryOf(b.busy(15), b.at(), 12)
+}
+
 // newLogLines lets a canary write a line for each request that no version wrote before.
 func newLogLines(b *builder) {
 	r := b.canaryOf(b.busy(15), b.at(), 12)

@@ -23,6 +23,7 @@ const (
 	tracesAndLogs telemetry = iota
 	metricsOnly
 	logsOnly
+	accessLogs    // and other logs, nothing else
 	sampledTraces // one trace in eight, as a sampler in the head keeps them, and its logs
 )
 

@@ -40,6 +40,9 @@ func (x *exporter) server(h *handling, s *simulation) {
 		addException(sp, h)
 	}
 	b.log(h, s)
+	if x.telemetry == accessLogs {
+		b.access(h, s)
+	}
 }
 
 func describeServer(sp ptrace.Span, h *handling, s *simulation) {
@@ -57,7 +60,7 @@ func describeServer(sp ptrace.Span, h *handling, s *simulation) {
 		sp.SetName(op.method + " " + op.route)
 		a.PutStr("http.request.method", op.method)
 		a.PutStr("http.route", op.route)
-		a.PutStr("url.path", strings.ReplaceAll(op.route, "{id}", fmt.Sprint(1+s.rng.IntN(90000))))
+		a.PutStr("url.path", path(op, s))
 		a.PutStr("url.scheme", "http")
 		a.PutInt("http.response.status_code", int64(h.status))
 		a.PutStr("server.address", op.service.name)
@@ -188,6 +191,27 @@ func (b *batch) log(h *handling, s *simulation) {
 	case s.rng.Float64() < .01:
 		b.record(h, s, plog.SeverityNumberInfo, fmt.Sprintf("handled order %d in %d ms", order, (h.end-h.at).Milliseconds()))
 	}
+}
+
+// access records a line of the access log. Who takes messages from a queue has none.
+func (b *batch) access(h *handling, s *simulation) {
+	if h.op.service.worker {
+		return
+	}
+	a := b.record(h, s, plog.SeverityNumberInfo, "request completed").Attributes()
+	a.PutDouble("duration_ms", float64((h.end-h.at).Microseconds())/1000)
+	if h.op.service.grpc {
+		putRPC(a, h.op, h.status)
+		return
+	}
+	a.PutStr("http.request.method", h.op.method)
+	a.PutStr("url.path", path(h.op, s))
+	a.PutInt("http.response.status_code", int64(h.status))
+}
+
+// path is what a request of an operation asks for.
+func path(op *operation, s *simulation) string {
+	return strings.ReplaceAll(op.route, "{id}", fmt.Sprint(1+s.rng.IntN(90000)))
 }
 
 func (b *batch) record(h *handling, s *simulation, severity plog.SeverityNumber, body string) plog.LogRecord {

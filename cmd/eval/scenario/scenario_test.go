@@ -66,7 +66,7 @@ func TestEveryKindIsWellFormed(t *testing.T) {
 			if n := checkMetrics(t, dir); n == 0 {
 				t.Error("the recording has no data points")
 			}
-			metrics, logs := strings.HasPrefix(kind.Name, "metrics-only"), strings.HasPrefix(kind.Name, "logs-only")
+			metrics, logs := strings.HasPrefix(kind.Name, "metrics-only"), strings.HasPrefix(kind.Name, "logs-only") || strings.HasPrefix(kind.Name, "access-log")
 			if n := checkLogs(t, dir); (n == 0) != metrics {
 				t.Errorf("the recording has %d log records", n)
 			}
