@@ -21,6 +21,8 @@ type Window struct {
 	Logs       []LogCount    `json:"logs,omitempty"`       // sorted by severity and pattern, one each
 	Exceptions []Exception   `json:"exceptions,omitempty"` // sorted by type and place, one each
 	Metrics    []Metric      `json:"metrics,omitempty"`    // sorted by name, attributes and time
+	// Logged says that nothing but log records told of the requests.
+	Logged bool `json:"logged,omitempty"`
 	// Build is what tells two builds apart that carry one service.version: image
 	// digest or tag, or commit. Empty where telemetry does not tell.
 	Build string `json:"build,omitempty"`
@@ -184,7 +186,7 @@ func (w *Window) Merge(o Window) {
 	w.Logs = mergeSorted(w.Logs, o.Logs, compareLogs, (*LogCount).merge)
 	w.Exceptions = mergeSorted(w.Exceptions, o.Exceptions, compareExceptions, (*Exception).merge)
 	w.Metrics = mergeSorted(w.Metrics, o.Metrics, compareMetrics, func(*Metric, Metric) {})
-	w.Build = max(w.Build, o.Build)
+	w.Build, w.Logged = max(w.Build, o.Build), w.Logged || o.Logged
 }
 
 // Merge adds what o counted. Both must have the same name.

@@ -110,6 +110,10 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.event > 0 {
 		x := w.svc.events[e.event-1]
 		f.Example = x.example
+		if w.svc.logged && x.kind == unship.SignalLogPattern {
+			f.Ambiguous = true
+			f.Warnings = append(f.Warnings, "log records tell what became of the requests, too: how loud they are may be all that changed")
+		}
 		if x.kind == unship.SignalException && x.mostlyHandled() {
 			f.Ambiguous = true
 			f.Warnings = append(f.Warnings, "the spans that tell of it ended well, most of them: it was handled")

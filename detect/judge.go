@@ -142,6 +142,9 @@ func (w *watch) doubts(outage, elsewhere string, p float64) []string {
 	if elsewhere != "" {
 		out = append(out, elsewhere)
 	}
+	if why := w.logsOtherwise(); why != "" {
+		out = append(out, why)
+	}
 	if p < w.certainty() {
 		out = append(out, fmt.Sprintf("another cause is not ruled out: the probability that it is this release is %.2f, %.2f is wanted", p, w.certainty()))
 	}
@@ -243,6 +246,9 @@ func (d *Detector) looksWorseSince(w *watch) string {
 			continue
 		}
 		if e := w.pastEvidence(s); e.worse(sightSince) {
+			if why := w.logsOtherwise(); why != "" {
+				return "it looks worse, but " + why
+			}
 			f := d.finding(w, &e)
 			return "it looks worse, but times differ as much by themselves: " + w.say(&f, s.signal.what)
 		}

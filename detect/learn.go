@@ -112,7 +112,9 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 			continue
 		}
 		if sig.kind == unship.SignalThroughput {
-			c.addMixes(w, sig, ops, h)
+			if !s.logged {
+				c.addMixes(w, sig, ops, h)
+			}
 			continue
 		}
 		units, l := ops, &look

@@ -75,6 +75,9 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 			mine = x
 		}
 	}
+	if len(w.Operations) > 0 {
+		s.logged = w.Logged
+	}
 	var now loadCell
 	for k := range w.Operations {
 		p := &w.Operations[k]

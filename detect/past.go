@@ -29,7 +29,9 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	for _, sig := range w.signals {
 		switch {
 		case sig.kind == unship.SignalThroughput:
-			p.addFlows(sig, ops, h)
+			if !w.svc.logged {
+				p.addFlows(sig, ops, h)
+			}
 		case sig.whether != nil: // the past tells no instances apart
 		case sig.unit == ofWhole: // what is called may be slow by itself: a person is asked
 			x := *sig

@@ -224,6 +224,7 @@ type service struct {
 	metricOf  map[metricKey]int
 	forgotten int32 // nothing older than this window is kept
 	estate    map[unship.Service]*service
+	logged    bool // nothing but log records tells of its requests: see [watch.logsOtherwise]
 	apart     bool // its failures and times are told apart from those of what it calls, as spans do
 	stands    bool // a placebo's copy, which stands in the place of the service that it copies
 }

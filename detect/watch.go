@@ -100,7 +100,7 @@ func compareWatches(a, b *watch) int { return a.release.ReleaseID.Compare(b.rele
 // newWatch makes the watch of a release of s that began in window t.
 func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int32) *watch {
 	w := &watch{
-		svc: s, release: r, policy: p, baseline: r.Previous, known: r.Version, signals: signalsFor(p.Tolerance),
+		svc: s, release: r, policy: p, baseline: r.Previous, known: r.Version, signals: s.signals(p.Tolerance),
 		begin: t, next: t, until: t + int32(p.Watch/d.opt.Window), length: int32(d.opt.History), window: d.opt.Window, skipped: map[int32]bool{}, blinded: map[int32]bool{},
 		dropped: d.dropped,
 	}

@@ -10,7 +10,7 @@ import (
 
 // An access log has a record of each request that was served: what was asked, what became
 // of it, and mostly how long that took. Records of requests that were made are not counted,
-// nor is what tells one of the two things only: a request that writes a record when it
+// nor those that only ask whether an instance is well, nor is what tells one of the two things only: a request that writes a record when it
 // begins and another when it ends is counted by that which has the status.
 
 // access is a log record that may tell of a request, by the names that spans have.
@@ -18,6 +18,7 @@ type access struct {
 	labels
 	took  time.Duration
 	timed bool
+	probe bool // somebody only asks whether the instance is well
 }
 
 // fieldText is a field of a log record and what it says.
@@ -28,13 +29,16 @@ type fieldText struct {
 
 // Fields that only log records have.
 const (
-	logTemplate field = fieldCount + 1 + iota // as the program gave it
-	logEvent                                  // of which the record tells, by its name
-	logSide                                   // server or client
-	logGroup                                  // whose members tell as if they were attributes
-	logUpstream                               // Envoy's cluster
-	tookText                                  // a duration that has its unit behind it
-	tookNanos                                 // durations in tookUnits
+	logTemplate  field = fieldCount + 1 + iota // as the program gave it
+	logEvent                                   // of which the record tells, by its name
+	logSide                                    // server or client
+	logDirection                               // the same in other words, or anything
+	logPeer                                    // who was asked
+	logAgent                                   // who asked
+	logGroup                                   // whose members tell as if they were attributes
+	logUpstream                                // Envoy's cluster
+	tookText                                   // a duration that has its unit behind it
+	tookNanos                                  // durations in tookUnits
 	tookMicros
 	tookMillis
 	tookSeconds
@@ -80,6 +84,12 @@ func logFieldOf(key string) field {
 		return urlPath
 	case "span_kind", "grpc_component":
 		return logSide
+	case "kind", "direction":
+		return logDirection
+	case "net_peer_name": // on servers' side nobody tells it
+		return logPeer
+	case "user_agent", "user_agent_original", "http_user_agent":
+		return logAgent
 	case "upstream_cluster":
 		return logUpstream
 	case "req", "res", "request", "response", "http", "http_request", "http_response":
@@ -128,6 +138,12 @@ func (a *access) tell(f field, text string) {
 	case text == "" || text == "-": // proxies write that for what they do not know
 	case f == logSide:
 		a.spanKind = cmp.Or(a.spanKind, strings.TrimPrefix(text, "SPAN_KIND_"))
+	case f == logDirection:
+		a.spanKind = cmp.Or(a.spanKind, sideOf(text))
+	case f == logPeer:
+		a.fields[peerService] = cmp.Or(a.fields[peerService], text)
+	case f == logAgent:
+		a.probe = a.probe || slices.ContainsFunc(probers[:], func(p string) bool { return strings.HasPrefix(text, p) })
 	case f == logUpstream:
 		if strings.HasPrefix(text, outbound) {
 			a.spanKind = "client"
@@ -141,6 +157,32 @@ func (a *access) tell(f field, text string) {
 	case f < fieldCount && a.fields[f] == "":
 		a.fields[f] = text
 	}
+}
+
+// sideOf reads what programs write of whether they served a request or made it; "" if it says
+// neither.
+func sideOf(text string) string {
+	switch strings.ToLower(text) {
+	case "client", "outbound", "egress", "outgoing":
+		return "client"
+	case "server", "inbound", "ingress", "incoming":
+		return "server"
+	}
+	return ""
+}
+
+// probers begin the names of those who ask only whether an instance is well.
+var probers = [...]string{"kube-probe/", "ELB-HealthChecker/", "GoogleHC/", "Consul Health Check", "Envoy/HC"}
+
+// isProbe says that a path is one at which programs tell whether they are well. Those that
+// start answer there that they are not, and no user sees it.
+func isProbe(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	switch strings.TrimSuffix(path, "/") {
+	case "/healthz", "/livez", "/readyz", "/health", "/live", "/ready", "/healthcheck", "/-/healthy", "/-/ready":
+		return true
+	}
+	return strings.HasPrefix(path, "/actuator/health") || strings.HasPrefix(path, "/health/")
 }
 
 // outbound begins the name of a cluster, as Istio gives it, that is called.
@@ -167,6 +209,9 @@ func (a *access) takes(f field, text string) {
 		return
 	}
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		if v == 0 { // cut off
+			v = 1
+		}
 		ns := v * float64(tookUnits[f-tookNanos])
 		a.took, a.timed = time.Duration(min(ns, maxTook)), ns <= maxTook
 	}
@@ -181,6 +226,8 @@ func (a *access) served() bool {
 	f := &a.fields
 	asked := f[httpMethod] != "" && f[urlPath] != ""
 	switch {
+	case a.probe || isProbe(cmp.Or(f[httpRoute], f[urlPath])):
+		return false
 	case f[httpStatus] == "" && f[rpcStatus] == "", !asked && f[httpRoute] == "" && f[rpcMethod] == "":
 		return false
 	case a.spanKind != "":

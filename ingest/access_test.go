@@ -162,7 +162,7 @@ func TestWindowsOfAnAccessLog(t *testing.T) {
 		if len(tick.Windows) != 1 || len(w.Metrics) > 0 || logRecords(w) != 20 {
 			t.Fatalf("window %d: %+v", i, tick.Windows)
 		}
-		want := "GET /orders/{id}: 15 requests, 5 failed, 0 rejected, 15 of 12 ms\nGET: 5 requests, 0 failed, 5 rejected, 5 of 12 ms"
+		want := "GET /orders/{id}: 20 requests, 5 failed, 5 rejected, 20 of 12 ms"
 		if i < settleWindows {
 			want = ""
 		}

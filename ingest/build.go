@@ -37,6 +37,7 @@ type window struct {
 	logs        map[lineKey]*unship.LogCount
 	exceptions  []exception
 	logged      []logged
+	byLogs      bool // nothing else told of the requests
 	readings    []reading
 	metrics     []unship.Metric
 }
@@ -229,6 +230,7 @@ func (b *builder) build() []unship.Window {
 			Logs:       w.sortedLogs(),
 			Exceptions: w.sortedExceptions(),
 			Metrics:    b.sortedMetrics(w),
+			Logged:     w.byLogs,
 			Build:      w.build,
 		})
 	}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"strings"
 
@@ -15,7 +16,10 @@ type stagedRequest struct {
 	bucket int16 // of its duration
 	timed  bool
 	result result
+	raw    bool // a path that was not found: of an operation only if others of it were
 }
+
+const notFound = "404"
 
 // access stages the request that a record tells of. It gives 1 + the index in
 // lineStage.requests; 0 if it tells of none.
@@ -26,7 +30,14 @@ func (in *intake) access(d *logData) int32 {
 	t, a := &in.lines, &in.entry
 	q := stagedRequest{text: uint32(len(t.texts)), timed: a.timed, bucket: unship.BucketOf(a.took)}
 	a.name = a.fields[httpMethod] // as of spans that know no more
-	t.texts = a.operation().appendMasked(t.texts)
+	name := a.operation()
+	if a.fields[httpStatus] == notFound {
+		a.fields[httpStatus] = ""
+		named := a.operation()
+		a.fields[httpStatus], q.raw = notFound, named != name
+		name = named
+	}
+	t.texts = name.appendMasked(t.texts)
 	if len(t.texts) == int(q.text) {
 		t.texts = append(t.texts, unnamed...)
 	}
@@ -81,6 +92,10 @@ func (in *intake) readMembers(members string, depth int) {
 	}
 }
 
+// maxRaw bounds the paths of them that were not found, which may be anything. Beyond it they
+// are counted under their methods.
+const maxRaw = 200
+
 // maxLogged bounds the operations and results told apart in one instance and window.
 // Beyond it requests are counted under unship.OverflowOperation.
 const maxLogged = 1000
@@ -91,6 +106,7 @@ type loggedSums map[loggedKey]*loggedSum
 type loggedKey struct {
 	operation uint32 // number in pane.names
 	result    result
+	raw       bool
 }
 
 type loggedSum struct {
@@ -112,16 +128,21 @@ func (in *intake) addRequest(p *pane, resource uint32, q *stagedRequest) (added 
 
 // loggedSum finds or makes the sum of a request.
 func (in *intake) loggedSum(p *pane, resource uint32, q *stagedRequest) (sum *loggedSum, added int64) {
-	operation, sums := in.lines.texts[q.text:][:q.size], p.logged[resource]
-	number, _ := p.names.find(q.hash, operation)
-	if sum = sums[loggedKey{number, q.result}]; sum != nil {
+	operation, hash, sums := in.lines.texts[q.text:][:q.size], q.hash, p.logged[resource]
+	number, _ := p.names.find(hash, operation)
+	if sum = sums[loggedKey{number, q.result, q.raw}]; sum != nil {
 		return sum, 0
+	}
+	raw := q.raw
+	if method := bytes.IndexByte(operation, ' '); raw && method > 0 && len(sums) >= maxRaw {
+		operation, raw = operation[:method], false
+		hash = hashOf(operation)
 	}
 	if in.thin || len(sums) >= maxLogged {
 		in.drop(p)
 		number, added = p.names.number([]byte(unship.OverflowOperation))
 	} else {
-		number, added = p.names.hashed(q.hash, operation)
+		number, added = p.names.hashed(hash, operation)
 	}
 	if sums == nil {
 		if p.logged == nil {
@@ -130,7 +151,7 @@ func (in *intake) loggedSum(p *pane, resource uint32, q *stagedRequest) (sum *lo
 		sums = loggedSums{}
 		p.logged[resource] = sums
 	}
-	key := loggedKey{number, q.result}
+	key := loggedKey{number, q.result, raw}
 	if sum = sums[key]; sum == nil {
 		sum = &loggedSum{}
 		sums[key] = sum
@@ -142,6 +163,7 @@ func (in *intake) loggedSum(p *pane, resource uint32, q *stagedRequest) (sum *lo
 // logged are requests of a window that log records tell of.
 type logged struct {
 	request
+	raw bool
 	sum *loggedSum
 }
 
@@ -151,7 +173,7 @@ func (b *builder) addLogged(p *pane, resources []*resource) {
 		w := b.window(resources[number])
 		for key, sum := range sums {
 			q := request{source: accessLog, timed: true, result: key.result, operation: p.names.list0(key.operation)}
-			w.logged = append(w.logged, logged{q, sum})
+			w.logged = append(w.logged, logged{q, key.raw, sum})
 		}
 	}
 }
@@ -178,8 +200,17 @@ func (b *builder) gatherLogged() {
 			continue
 		}
 		m := b.meter(key, w)
+		found := map[string]bool{}
+		for i := range w.logged {
+			if x := &w.logged[i]; !x.raw {
+				found[x.operation] = true
+			}
+		}
 		for i := range w.logged {
 			x := &w.logged[i]
+			if _, known := s.operations[x.operation]; x.raw && !known && !found[x.operation] { // as of spans: it may be anything
+				x.operation, _, _ = strings.Cut(x.operation, " ")
+			}
 			b.gather(&s.metering, m, &x.request, x.sum.requests, x.sum.durations.addTo(nil))
 		}
 	}

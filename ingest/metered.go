@@ -203,6 +203,7 @@ func (b *builder) tellBlock(key windowKey, m *meter) {
 		if !slices.Contains(chosen, id.source) {
 			continue
 		}
+		w.byLogs = id.source == accessLog
 		op := unship.Operation{Name: id.operation, Duration: g.durations}
 		if !id.timed {
 			op.Name = s.metering.coarser(id.operation)

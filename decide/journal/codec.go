@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 5
+const tickForm = 6
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -74,6 +74,7 @@ func (c *coder) window(w *unship.Window) {
 	list(c, &w.Logs, (*coder).log)
 	list(c, &w.Exceptions, (*coder).exception)
 	list(c, &w.Metrics, (*coder).metric)
+	c.bool(&w.Logged)
 	c.text(&w.Build)
 }
 
