@@ -353,7 +353,7 @@ func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.Rel
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Driven: d.driven(w), Regressed: w.verdict == unship.Regressed}
-	if w.past == nil && w.logE < w.level() {
+	if w.logE < w.level() {
 		e.Asks = w.askE
 	}
 	if w.past != nil {

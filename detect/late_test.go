@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,6 +45,27 @@ func TestLateHarmAfterAReplacement(t *testing.T) {
 				if began := r.first.Onset.Sub(r.first.At.Add(-time.Duration(r.regressed) * 5 * time.Second)); c.regressed && r.first.Verdict == unship.Regressed &&
 					(began < time.Duration(c.after-4)*5*time.Second || began > time.Duration(c.after+8)*5*time.Second) {
 					t.Errorf("seed %d: it began %v after the release; want %v", seed, began, time.Duration(c.after)*5*time.Second)
+				}
+			}
+		})
+	}
+}
+
+// Where no spans tell whose harm it is, all of it is asked about.
+func TestLateHarmThatNoSpansTellOf(t *testing.T) {
+	for _, c := range []struct {
+		after int
+		all   bool
+	}{{6, false}, {24, false}, {60, false}, {12, true}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(2) {
+				s := logging(seed+900, func(*unship.Operation) {})
+				s.windows, s.policy.Watch = simStart+130, 20*time.Minute
+				s.replace("cart", simStart, 0)
+				s.harm(map[bool]string{false: "cart"}[c.all], "", "", simStart+c.after, effect{errors: .2})
+				if r := s.run(t)["cart"]; r.regressed >= 0 || (r.asked >= 0) == c.all {
+					t.Errorf("seed %d: judged after %d, asked after %d windows; want it asked about: %v; %s", seed, r.regressed, r.asked, !c.all, r.last.Why)
 				}
 			}
 		})
