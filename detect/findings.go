@@ -299,7 +299,8 @@ func (w *watch) examples(e *evidence) (x unship.Exemplars) {
 
 // impact counts what the release did to users beyond the baseline's rate. Only
 // what is found counts: the noise of a healthy release harms nobody.
-func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
+func (w *watch) impact(findings []unship.Finding) unship.Impact {
+	var beside, since unship.Impact // of different windows
 	for _, e := range w.streams() {
 		found := false
 		for _, f := range findings {
@@ -310,6 +311,10 @@ func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
 		}
 		b, c, n := e.rates()
 		beyond := uint64(math.Max(0, math.Round((c-b)*float64(n.Candidate))))
+		i := &beside
+		if e.cal == nil {
+			i = &since
+		}
 		switch {
 		case e.signal.latency():
 			i.RequestsSlowed = max(i.RequestsSlowed, beyond)
@@ -317,5 +322,5 @@ func (w *watch) impact(findings []unship.Finding) (i unship.Impact) {
 			i.RequestsFailed = max(i.RequestsFailed, beyond)
 		}
 	}
-	return i
+	return unship.Impact{RequestsFailed: beside.RequestsFailed + since.RequestsFailed, RequestsSlowed: beside.RequestsSlowed + since.RequestsSlowed}
 }

@@ -1,6 +1,10 @@
 package detect
 
-import "testing"
+import (
+	"testing"
+
+	"unship.dev"
+)
 
 func TestNumbersAreWrittenForPeople(t *testing.T) {
 	t.Parallel()
@@ -24,5 +28,22 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("%q; want %q", c.got, c.want)
 		}
+	}
+}
+
+// What a release did while the old version served counts as well as what it did since.
+func TestHarmOfARampCountsToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(980)
+	v := s.canary("cart", simStart, 4)
+	for _, i := range v.instances {
+		if i.version == "1.0.0" {
+			i.to = simStart + 60
+		}
+	}
+	s.harm("cart", "1.1.0", "", simStart, effect{errors: .2})
+	r := s.run(t)["cart"]
+	if want := .2 * float64(r.last.Samples.Candidate); r.last.Comparison != unship.ComparisonBefore || float64(r.last.Impact.RequestsFailed) < .85*want || float64(r.last.Impact.RequestsFailed) > 1.1*want {
+		t.Errorf("compared by %v: %d of %d requests failed, want about %.0f", r.last.Comparison, r.last.Impact.RequestsFailed, r.last.Samples.Candidate, want)
 	}
 }
