@@ -49,10 +49,12 @@ func (a *Aggregator) proto(message []byte, record recordReader, keep func([]byte
 		reduced = in.reduce()
 	}
 	in.commit()
+	r = in.account() // counted in Latest before it is in the journal: see wal.Log.RotateWith
 	if keep != nil {
 		err = keep(reduced)
 	}
-	return in.end(), err
+	in.done()
+	return r, err
 }
 
 // recordReader reads a record of a resource: a span, a metric, a log record. It is

@@ -129,9 +129,16 @@ func (in *intake) done() {
 	in.a.intakes.Put(in)
 }
 
-// end closes the request: only now does the watermark move, so that a request
-// never makes its own records late.
+// end closes the request.
 func (in *intake) end() Refusal {
+	r := in.account()
+	in.done()
+	return r
+}
+
+// account counts the request. Only now does the watermark move, so that a request
+// never makes its own records late.
+func (in *intake) account() Refusal {
 	a := in.a
 	a.pending.Add(in.bytes)
 	a.mu.Lock()
@@ -142,9 +149,7 @@ func (in *intake) end() Refusal {
 	a.maxTime = max(a.maxTime, in.maxTime)
 	a.follow()
 	a.mu.Unlock()
-	r := in.refusal()
-	in.done()
-	return r
+	return in.refusal()
 }
 
 func (in *intake) refusal() Refusal {
