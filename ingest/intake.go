@@ -171,7 +171,7 @@ func (in *intake) refusal() Refusal {
 	return r
 }
 
-// resource resolves the resource that in.release ends; nil if it has no service.
+// resource resolves the resource that in.letGo ends; nil if it has no service.
 func (in *intake) resource(d *resourceData) *resource {
 	r, err := in.a.resources.use(d)
 	if err != nil {
@@ -179,12 +179,6 @@ func (in *intake) resource(d *resourceData) *resource {
 	}
 	in.last = firstIndex
 	return r
-}
-
-func (in *intake) release(r *resource) {
-	if r != nil {
-		in.a.resources.done(r, in.last)
-	}
 }
 
 // believed says that a time is not beyond the ceiling; otherwise it is refused.

@@ -95,9 +95,10 @@ func (in *intake) reduce() []byte {
 
 func (w *reducer) number(n uint64) { w.dst = binary.AppendUvarint(w.dst, n) }
 
-func (w *reducer) text(s string) {
-	w.number(uint64(len(s)))
-	w.dst = append(w.dst, s...)
+func (w *reducer) text(s string) { w.dst = appendText(w.dst, s) }
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
 func (w *reducer) span(in *intake, s *staged, last *record) {
@@ -170,9 +171,7 @@ func (w *reducer) resource(t *stage, number uint32) {
 	w.number(uint64(len(w.resources)))
 	w.resources = append(w.resources, number)
 	k := slices.IndexFunc(t.using, func(r *resource) bool { return r.number == number })
-	for _, text := range t.using[k].texts() {
-		w.text(*text)
-	}
+	w.dst = append(w.dst, t.using[k].reduced...)
 }
 
 func (w *reducer) name(t *stage, s *staged) {

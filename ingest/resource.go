@@ -269,6 +269,8 @@ type resource struct {
 	// dropped are the keys of traits that the service has too many values of.
 	dropped atomic.Pointer[keySet]
 
+	reduced []byte // the identity, as journals have it
+
 	forms  []string    // how it was written, as keys of resources.forms
 	series seriesForms // of its data points
 	users  int         // requests at work on it
@@ -370,6 +372,9 @@ func (t *resources) add(id identity) *resource {
 		r.number = uint32(len(t.list))
 		t.list = append(t.list, r)
 	}
+	for _, text := range r.texts() {
+		r.reduced = appendText(r.reduced, *text)
+	}
 	t.known[r.identity] = r
 	r.service = t.enlist(r.release.Service)
 	t.pending.Add(resourceBytes)
@@ -399,12 +404,14 @@ func (t *resources) discharge(id unship.Service) {
 	}
 }
 
-// done ends a use; last is the latest window that was given data.
-func (t *resources) done(r *resource, last int64) {
+// done ends a use of each; last is the latest window that was given data.
+func (t *resources) done(list []*resource, last int64) {
 	t.mu.Lock()
-	r.users--
-	r.last = max(r.last, last)
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	for _, r := range list {
+		r.users--
+		r.last = max(r.last, last)
+	}
 }
 
 // forget drops the resources without data since the window before.

@@ -141,9 +141,7 @@ func (in *intake) commit() {
 
 // letGo ends the use of the resources. Each counts as heard in the latest window of any.
 func (in *intake) letGo() {
-	for _, r := range in.stage.using {
-		in.release(r)
-	}
+	in.a.resources.done(in.stage.using, in.last)
 	in.stage.using = in.stage.using[:0]
 }
 
