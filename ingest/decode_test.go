@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -368,6 +369,32 @@ func BenchmarkTracesProto(b *testing.B) {
 		return err
 	})
 	b.ReportMetric(float64(size)/batches/spans, "B/span")
+}
+
+// BenchmarkTracesKept is the same with what is written to a journal, in large and in small
+// batches, as senders of few spans have them: eleven resources with three spans each.
+func BenchmarkTracesKept(b *testing.B) {
+	for _, spans := range []int{512, 32} {
+		batches := 400 * 512 / spans
+		b.Run(strconv.Itoa(spans), func(b *testing.B) {
+			var all [][]byte
+			for i := range batches {
+				p := payload(i, spans)
+				p.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool { return rs.ScopeSpans().At(0).Spans().Len() == 0 })
+				all = append(all, marshal(b, p))
+			}
+			size := 0
+			keep := func(reduced []byte) error {
+				size = len(reduced)
+				return nil
+			}
+			benchBatches(b, batches, spans, 50*512/spans, "span", func(a *Aggregator, batch int) error {
+				_, err := a.TracesKept(all[batch], keep)
+				return err
+			})
+			b.ReportMetric(float64(size)/float64(spans), "kept-B/span")
+		})
+	}
 }
 
 // BenchmarkPlainRead adds up the bytes that BenchmarkTracesProto decodes: what reading them costs at least.
