@@ -179,6 +179,37 @@ func TestWrongClocks(t *testing.T) {
 	}
 }
 
+// Where for a moment most lines are ahead, by a day or as far as can be told, the lines after
+// them are read at their time again, and what is believed with them. Requests are too large to look
+// further ahead than to a few.
+func TestAFewWrongTimesDoNoLastingHarm(t *testing.T) {
+	large := strings.Repeat(" ", fileAheadBytes/leastFileAhead)
+	for name, wrong := range map[string]time.Time{"a day": after(86400), "a century": time.Date(2250, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		var a strings.Builder
+		for i := range 60 {
+			at := after(i)
+			if i >= 10 && i < 13 {
+				at = wrong
+			}
+			fmt.Fprintln(&a, large+spanLine(at))
+		}
+		items, ceilings, _ := readAll(t, Options{}, folder(t, map[string][]byte{"a.jsonl": []byte(a.String())}))
+		for i, item := range items {
+			if now := after(item.Line); item.Line > 25 && item.Line < 50 && (ceilings[i].Before(now) || ceilings[i].After(now.Add(7*time.Minute))) {
+				t.Fatalf("%s: at line %d, of %v, the ceiling is %v", name, item.Line, now, ceilings[i])
+			}
+		}
+	}
+}
+
+// The largest time there is says nothing.
+func TestTheLargestTimeIsNone(t *testing.T) {
+	line := strings.ReplaceAll(spanLine(after(1)), fmt.Sprint(after(1).UnixNano()), "18446744073709551615")
+	if item := must(decodeLine([]byte(line))); !item.At.IsZero() {
+		t.Errorf("at %v, want no time", item.At)
+	}
+}
+
 func TestOneWrongClockOfThreeInARequestIsOutvoted(t *testing.T) {
 	item := must(decodeLine([]byte(spanLine(after(1), after(3600), after(2)))))
 	if !item.At.Equal(after(2)) {

@@ -23,7 +23,7 @@ type entry struct {
 	item Item
 	err  *LineError
 	size int
-	due  time.Time // when it takes its turn; never before the one before it in its file
+	due  time.Time // when it takes its turn; before the one before it in its file only if that one was far ahead
 }
 
 // stream is one file. Its goroutine decodes ahead of the merging.
@@ -110,10 +110,13 @@ func (s *stream) turn(ahead []entry) time.Time {
 	}
 	due := ahead[0].item.At
 	if len(times) > 0 {
-		if m := median(times); due.After(m.Add(tolerance)) {
-			due = m
-			if !s.due.IsZero() {
-				due = s.due
+		latest := median(times).Add(tolerance)
+		if s.due.After(latest) { // more were ahead than not, for a moment
+			s.due = time.Time{}
+		}
+		if due.After(latest) {
+			if due = s.due; due.IsZero() {
+				due = latest.Add(-tolerance)
 			}
 		}
 	}

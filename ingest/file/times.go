@@ -41,7 +41,7 @@ func messageTimes(message []byte, of func(record []byte) uint64) (times []int64)
 		last := int64(0)
 		for scope := range each(resource, 2) {
 			for record := range each(scope, 2) {
-				last = max(last, clamp(of(record)))
+				last = max(last, believable(of(record)))
 			}
 		}
 		times = append(times, last)
@@ -60,8 +60,13 @@ func each(message []byte, number uint32) func(yield func([]byte) bool) {
 	}
 }
 
-// clamp keeps times beyond the year 2262, which int64 nanoseconds cannot tell, the latest.
-func clamp(t uint64) int64 { return int64(min(t, farFuture)) }
+// believable gives a time as int64 nanoseconds; 0, which is none, beyond the year 2262.
+func believable(t uint64) int64 {
+	if t > farFuture {
+		return 0
+	}
+	return int64(t)
+}
 
 // fixed gives the last value of a field of eight bytes, 0 if there is none.
 func fixed(message []byte, number uint32) (v uint64) {
