@@ -59,6 +59,28 @@ func TestWhoLogsMoreIsNotJudged(t *testing.T) {
 	}
 }
 
+// What an error is worth a record of is the release's to choose.
+func TestLoudRecordsAreAsked(t *testing.T) {
+	t.Parallel()
+	s := logging(430, func(*unship.Operation) {})
+	quiet := s.shows
+	s.shows = func(v *simService, i *simInstance, at int, w *unship.Window) {
+		if quiet(v, i, at, w); v.name == "cart" && i.version == "1.1.0" {
+			w.Logs = []unship.LogCount{{Severity: severityError, Pattern: "request failed", Count: 3}}
+		}
+	}
+	s.canary("cart", simStart, 2)
+	r := s.run(t)["cart"]
+	if r.regressed < 0 {
+		t.Fatalf("a new error in every window is not shown: %s", r.last.Why)
+	}
+	for _, f := range r.first.Findings {
+		if f.Verdict == unship.Regressed && !f.Ambiguous {
+			t.Errorf("%+v acts", f)
+		}
+	}
+}
+
 // Units are the release's to choose, and so is what is logged at all.
 func TestDurationsOfRecordsAreAsked(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,15 @@ func TestRequestsThatRecordsTellOf(t *testing.T) {
 		"… rejected, as text":                  {"x", get(labelled{"http.response.status_code": "422"}), "GET /a/{id}" + rejected},
 		"… as a number with a point":           {"x", get(labelled{"http.response.status_code": 500.}), "GET /a/{id}" + failed},
 		"… with the whole URL and a route":     {"x", get(labelled{"url.full": "http://a/b", "server.address": "a"}), "GET /a/{id}" + fine},
+		"of a probe, by who asks":              {"x", get(labelled{"user_agent.original": "kube-probe/1.31"}), none},
+		"… by the path, in vain":               {"x", labelled{"method": "GET", "path": "/readyz?verbose", "status": 503}, none},
+		"… of a framework":                     {"x", labelled{"method": "GET", "path": "/actuator/health/liveness", "status": 503}, none},
+		"whose path only looks like that":      {"x", labelled{"method": "GET", "path": "/healthy-food", "status": 200}, "GET /healthy-food" + fine},
+		"of a call, by its kind":               {"x", labelled{"method": "GET", "path": "/b/17", "status": 200, "kind": "client"}, none},
+		"… by its direction":                   {"x", labelled{"method": "GET", "path": "/b/17", "status": 200, "direction": "outbound"}, none},
+		"… by whom it asked":                   {"x", labelled{"method": "GET", "path": "/b/17", "status": 200, "net.peer.name": "orders"}, none},
+		"of a kind that says nothing":          {"x", labelled{"method": "GET", "path": "/b/17", "status": 200, "kind": "http"}, "GET /b/{id}" + fine},
+		"of a duration that was cut off":       {"x", get(labelled{"duration_ms": 0}), "GET /a/{id}" + fine + ", 1 of 1 ms"},
 		"by older conventions":                 {"x", labelled{"http.method": "PUT", "http.target": "/b/17?x=1", "http.status_code": 200}, "PUT /b/{id}" + fine},
 		"by the path":                          {"x", labelled{"http.request.method": "GET", "url.path": "/b/17/c", "http.response.status_code": 200, "server.address": "shop"}, "GET /b/{id}/c" + fine},
 		"… that was not found":                 {"x", labelled{"http.request.method": "GET", "url.path": "/wp-admin", "http.response.status_code": 404}, "GET" + rejected},
@@ -341,6 +351,28 @@ func accessLogs(t testing.TB) plog.Logs {
 var logsCounting = logsWay.after(func(a *Aggregator) {
 	settle(a, logWeb, unship.Service{Name: "service-1", Environment: "production"})
 })
+
+// Paths that are not found count under operations of which others were found, and else, as
+// many as somebody likes to try, under their method.
+func TestPathsThatAreNotFound(t *testing.T) {
+	for known, want := range map[bool]string{false: "GET: 1500 requests, 0 failed, 1500 rejected", true: "GET /a/x: 2 requests, 0 failed, 1 rejected\nGET: 1499 requests, 0 failed, 1499 rejected"} {
+		a := settled(t, logWeb)
+		send := func(path string, status int) {
+			l := testLog{version: "1", pod: "p", at: time.Second, severity: 9, body: "x", attrs: labelled{"method": "GET", "path": path, "status": status}}
+			l.send(t, a)
+		}
+		if known {
+			send("/a/x", 200)
+			send("/a/x", 404)
+		}
+		for i := range 1500 - map[bool]int{true: 1}[known] {
+			send("/"+strings.Repeat(string(rune('a'+i%26)), 1+i/26), 404)
+		}
+		if got := told(a.Flush()); got != want {
+			t.Errorf("known %v:\n%s\nwant\n%s", known, got, want)
+		}
+	}
+}
 
 func TestTheDecoderReadsAccessLogs(t *testing.T) {
 	message := marshalLogs(t, accessLogs(t))
