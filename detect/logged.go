@@ -43,6 +43,9 @@ func (s *service) recorded(of func(*instance) bool, h history) (x recorded) {
 			}
 		}
 		for u := range i.units {
+			if s.units[u].kind() != ofRequests { // the others are of the same requests
+				continue
+			}
 			for _, c := range i.units[u] {
 				if c.at >= h.from && c.at < h.to {
 					x.requests, x.bad = x.requests+float64(c.n), x.bad+float64(c.y[countFailed])+float64(c.y[countRejected])

@@ -9,9 +9,10 @@ import (
 )
 
 // An access log has a record of each request that was served: what was asked, what became
-// of it, and mostly how long that took. Records of requests that were made are not counted,
-// nor those that only ask whether an instance is well, nor is what tells one of the two things only: a request that writes a record when it
-// begins and another when it ends is counted by that which has the status.
+// of it, and mostly how long that took. Not counted are records of requests that were made,
+// of those that only ask whether an instance is well, and those that tell one of the two
+// things only: a request that writes a record when it begins and another when it ends is
+// counted by that which has the status.
 
 // access is a log record that may tell of a request, by the names that spans have.
 type access struct {

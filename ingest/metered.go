@@ -198,12 +198,11 @@ func (b *builder) tellBlock(key windowKey, m *meter) {
 	}
 	chosen := s.metering.chosen(b.index)
 	w, l := b.windowOf(key), &b.lessonsOf(key.release.Service).operations
-	w.node, w.build = max(w.node, m.node), max(w.build, m.build)
+	w.node, w.build, w.byLogs = max(w.node, m.node), max(w.build, m.build), slices.Contains(chosen, accessLog)
 	for id, g := range m.block {
 		if !slices.Contains(chosen, id.source) {
 			continue
 		}
-		w.byLogs = id.source == accessLog
 		op := unship.Operation{Name: id.operation, Duration: g.durations}
 		if !id.timed {
 			op.Name = s.metering.coarser(id.operation)

@@ -257,7 +257,7 @@ func (d *spanData) operation() naming {
 	case f[messagingDestination] != "" || f[messagingTemplate] != "":
 		op := cmp.Or(f[messagingOperation], f[messagingOperationType], "process")
 		return naming{op, cmp.Or(f[messagingTemplate], f[messagingDestination]), ' '}
-	case d.nameTellsNothing() && f[httpStatus] != "404":
+	case d.nameTellsNothing() && f[httpStatus] != notFound:
 		return naming{f[httpMethod], f[urlPath], ' '}
 	}
 	return naming{b: d.name}
