@@ -28,6 +28,7 @@ const (
 // Calibration is what the healthy instances of a service teach about one
 // stream: how far to trust a count. See [Calibrate].
 type Calibration struct {
+	Dispersion           // what this history alone shows, for a [Prior]
 	P, PhiW    []float64 // by stratum: rate, and dispersion of single windows
 	PhiI       float64   // dispersion of an instance's single window in all strata; 0 where strata are not added up
 	PhiS       []float64 // by block length: dispersion that passes; at least 1, never falling
@@ -35,39 +36,38 @@ type Calibration struct {
 	LongestRun int       // longest run of saturated windows of one instance, single gaps allowed
 	Windows    int       // length of the history
 	Instances  int
-	Chi2, DF   []float64 // by block length: what this history alone shows, for a [Prior]
-	TauHat     float64   // what this history alone says of Tau2 …
-	TauWeight  float64   // … and the degrees of freedom which that deserves
+	TauHat     float64 // what this history alone says of Tau2 …
+	TauWeight  float64 // … and the degrees of freedom which that deserves
 
 	noRate float64
-	alone  dispersion // over time, of an instance that has no other beside it
+	alone  Dispersion // over time, of an instance that has no other beside it
 	own    shown      // less what the past added
 }
 
-// dispersion is Pearson's χ² with its degrees of freedom, by block length; nil: of nothing.
-type dispersion struct{ chi2, df []float64 }
+// Dispersion is Pearson's χ² with its degrees of freedom, by block length; nil: of nothing.
+type Dispersion struct{ Chi2, DF []float64 }
 
-func (d *dispersion) add(x dispersion) {
-	if x.df == nil {
+func (d *Dispersion) add(x Dispersion) {
+	if x.DF == nil {
 		return
 	}
-	if d.df == nil {
-		d.chi2, d.df = make([]float64, blockCount), make([]float64, blockCount)
+	if d.DF == nil {
+		d.Chi2, d.DF = make([]float64, blockCount), make([]float64, blockCount)
 	}
-	for i := range d.df {
-		d.chi2[i] += x.chi2[i]
-		d.df[i] += x.df[i]
+	for i := range d.DF {
+		d.Chi2[i] += x.Chi2[i]
+		d.DF[i] += x.DF[i]
 	}
 }
 
-func (d dispersion) clone() dispersion {
-	return dispersion{slices.Clone(d.chi2), slices.Clone(d.df)}
+func (d Dispersion) clone() Dispersion {
+	return Dispersion{slices.Clone(d.Chi2), slices.Clone(d.DF)}
 }
 
-func (d *dispersion) forget(keep float64) {
-	for i := range d.df {
-		d.chi2[i] *= keep
-		d.df[i] *= keep
+func (d *Dispersion) forget(keep float64) {
+	for i := range d.DF {
+		d.Chi2[i] *= keep
+		d.DF[i] *= keep
 	}
 }
 
@@ -75,7 +75,7 @@ func (d *dispersion) forget(keep float64) {
 // signal. Its zero value is the default prior: dispersion 1.5 to 2.5, instances
 // that differ by a tenth, worth ten degrees of freedom.
 type Prior struct {
-	Chi2, DF          []float64
+	Dispersion
 	TauSum, TauWeight float64
 	P                 float64 // rate assumed of a stratum without history; 0: .01
 	Past              *Past   // what the stream itself showed before; nil: nothing
@@ -83,13 +83,7 @@ type Prior struct {
 
 // Add pools one service's calibration.
 func (p *Prior) Add(c *Calibration) {
-	if p.DF == nil {
-		p.Chi2, p.DF = make([]float64, blockCount), make([]float64, blockCount)
-	}
-	for i := range c.DF {
-		p.Chi2[i] += c.Chi2[i]
-		p.DF[i] += c.DF[i]
-	}
+	p.add(c.Dispersion)
 	p.TauSum += float64(c.TauWeight * c.TauHat)
 	p.TauWeight += c.TauWeight
 }
@@ -99,13 +93,7 @@ func (p *Prior) AddPast(x *Past) {
 	if x == nil || x.DF == nil {
 		return
 	}
-	if p.DF == nil {
-		p.Chi2, p.DF = make([]float64, blockCount), make([]float64, blockCount)
-	}
-	for i := range x.DF {
-		p.Chi2[i] += x.Chi2[i]
-		p.DF[i] += x.DF[i]
-	}
+	p.add(x.Dispersion)
 	p.TauSum += math.Max(0, x.TauSum)
 	p.TauWeight += x.TauWeight
 }
@@ -114,7 +102,7 @@ func (p *Prior) AddPast(x *Past) {
 // other services show: for a part of the stream.
 func (p *Prior) Loosely() *Prior {
 	q := *p
-	q.Chi2, q.DF, q.Past = slices.Clone(p.Chi2), slices.Clone(p.DF), nil
+	q.Dispersion, q.Past = p.clone(), nil
 	q.AddPast(p.Past)
 	return &q
 }
@@ -198,7 +186,7 @@ func calibrate(strata []Cells, prior *Prior, together bool) *Calibration {
 	c.measure(h)
 	c.estimateTau(h)
 	c.alone = h.alone(c, strata)
-	c.own = shown{slices.Clone(c.Chi2), slices.Clone(c.DF), c.own.tau, c.TauWeight, h.information(), c.LongestRun, c.alone.clone()}
+	c.own = shown{c.clone(), c.own.tau, c.TauWeight, h.information(), c.LongestRun, c.alone.clone()}
 	windows, mu := c.recall(prior.past())
 	c.shrink(windows, mu, prior)
 	return c
@@ -395,8 +383,8 @@ func (c *Calibration) shrink(windows, mu float64, prior *Prior) {
 			m := float64(mu * float64(b))
 			phi0, nu := prior.phi(i, b, m)
 			phi := drawn(float64(nu*phi0)+c.Chi2[i], nu+c.DF[i])
-			if c.Instances == 1 && c.alone.df != nil {
-				phi = math.Min(phi, drawn(float64(nu*phi0)+c.Chi2[i]+c.alone.chi2[i], nu+c.DF[i]+c.alone.df[i]))
+			if c.Instances == 1 && c.alone.DF != nil {
+				phi = math.Min(phi, drawn(float64(nu*phi0)+c.Chi2[i]+c.alone.Chi2[i], nu+c.DF[i]+c.alone.DF[i]))
 			}
 			run = math.Max(run, phi-float64(m*tau2))
 		}

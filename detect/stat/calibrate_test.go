@@ -203,7 +203,7 @@ func TestAnOnlyInstanceIsKnownByItsPast(t *testing.T) {
 		t.Errorf("bursts: dispersion %.2f at two minutes, want no less than the prior's in a window, %.2f", phi, prior)
 	}
 	two := Cells{N: [][]int32{make([]int32, 20), make([]int32, 20)}, Y: [][]int32{make([]int32, 20), make([]int32, 20)}}
-	if c := Calibrate([]Cells{two}, nil); c.alone.df != nil {
+	if c := Calibrate([]Cells{two}, nil); c.alone.DF != nil {
 		t.Error("two instances: one of them is taken to be alone")
 	}
 }

@@ -177,7 +177,7 @@ func (h *history) pearson(from, to int) (chi2, df float64) {
 // counts in blocks of windows around what is expected at its rate in all of the history. Of
 // a block in which v events are expected χ² has the variance 2+1/v, so that it is worth
 // 2v/(2v+1) of a degree of freedom: where nothing was to be seen, nothing is known.
-func (h *history) alone(c *Calibration, strata []Cells) (d dispersion) {
+func (h *history) alone(c *Calibration, strata []Cells) (d Dispersion) {
 	if h.instances != 1 {
 		return d
 	}
@@ -200,7 +200,7 @@ func (h *history) alone(c *Calibration, strata []Cells) (d dispersion) {
 		if blocks < 2 {
 			chi2, df, blocks = 0, 0, 1
 		}
-		d.chi2, d.df = append(d.chi2, chi2), append(d.df, df*(1-1/blocks)) // the rate is the history's own
+		d.Chi2, d.DF = append(d.Chi2, chi2), append(d.DF, df*(1-1/blocks)) // the rate is the history's own
 	}
 	return d
 }

@@ -10,23 +10,17 @@ import "math"
 // per cent, where one half hour leaves a third; it is why small effects can be
 // found in minutes and why a single instance's bursts, some a day, are known.
 type Past struct {
-	Chi2, DF          []float64 // by block length
-	TauSum, TauWeight float64   // of instances' differences: weighted sum of moment estimates, either sign
-	Mu, Windows       float64   // expected events of one instance in a window, summed over windows
-	LongestRun        float64   // see Calibration
-	alone             dispersion
+	Dispersion
+	TauSum, TauWeight float64 // of instances' differences: weighted sum of moment estimates, either sign
+	Mu, Windows       float64 // expected events of one instance in a window, summed over windows
+	LongestRun        float64 // see Calibration
+	alone             Dispersion
 }
 
 // Add takes in what one history showed by itself. Its windows must be in no
 // other history that was added or is calibrated with this past.
 func (p *Past) Add(c *Calibration) {
-	if p.DF == nil {
-		p.Chi2, p.DF = make([]float64, blockCount), make([]float64, blockCount)
-	}
-	for i := range p.DF {
-		p.Chi2[i] += c.own.chi2[i]
-		p.DF[i] += c.own.df[i]
-	}
+	p.add(c.own.Dispersion)
 	p.alone.add(c.own.alone)
 	p.TauSum += float64(c.own.tauWeight * c.own.tau)
 	p.TauWeight += c.own.tauWeight
@@ -37,10 +31,7 @@ func (p *Past) Add(c *Calibration) {
 
 // Forget lets everything count for less, by a factor below 1.
 func (p *Past) Forget(keep float64) {
-	for i := range p.DF {
-		p.Chi2[i] *= keep
-		p.DF[i] *= keep
-	}
+	p.forget(keep)
 	p.alone.forget(keep)
 	p.TauSum, p.TauWeight = p.TauSum*keep, p.TauWeight*keep
 	p.Mu, p.Windows, p.LongestRun = p.Mu*keep, p.Windows*keep, p.LongestRun*keep
@@ -48,11 +39,11 @@ func (p *Past) Forget(keep float64) {
 
 // shown is what one history shows by itself.
 type shown struct {
-	chi2, df       []float64
+	Dispersion
 	tau, tauWeight float64 // the moment estimate of Tau2, which may be negative
 	mu             float64
 	longestRun     int
-	alone          dispersion
+	alone          Dispersion
 }
 
 // recall adds the past to what the present history shows.
@@ -61,10 +52,7 @@ func (c *Calibration) recall(p *Past) (windows, mu float64) {
 	if p == nil || p.DF == nil {
 		return windows, mu
 	}
-	for i := range c.DF {
-		c.Chi2[i] += p.Chi2[i]
-		c.DF[i] += p.DF[i]
-	}
+	c.add(p.Dispersion)
 	c.alone.add(p.alone)
 	if w := c.TauWeight + p.TauWeight; w > 0 {
 		c.TauHat = math.Max(0, (float64(c.own.tauWeight*c.own.tau)+p.TauSum)/w)
