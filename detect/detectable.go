@@ -118,7 +118,9 @@ func (d *Detector) slowdown(w *watch, x unship.Detectable, e *evidence, p *prosp
 		}
 	}
 	if len(h) == 0 {
-		h = w.pastDurations(e.units)
+		for _, u := range e.units {
+			h.Merge(w.pastDurations(u))
+		}
 	}
 	share, tolerated := x.Change, toleratedBuckets(w.policy.Tolerance.Duration)
 	x.Unit, x.Baseline, x.Change = "x", 1, math.Exp2(8)

@@ -134,6 +134,10 @@ func (d *Detector) finding(w *watch, e *evidence) unship.Finding {
 	if e.signal.latency() {
 		w.inSeconds(&f, e)
 	}
+	if w.mayBeSlow(e, &f) {
+		f.Ambiguous = true
+		f.Warnings = append(f.Warnings, "it rests on one instance, which is slower in all that it does, by no more than instances may differ by")
+	}
 	return f
 }
 
@@ -189,9 +193,6 @@ func (e *evidence) interval(p, n, level float64) (lower, upper float64) {
 // A quantile's interval follows from the interval of the share beyond it.
 func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	c, b := w.durations(e)
-	if w.past != nil { // what stragglers of the old version did since is not what it is compared with
-		b = w.pastDurations(e.units)
-	}
 	q := e.signal.quantile
 	if q == 0 {
 		q = quantiles[thresholds-1]
@@ -200,6 +201,15 @@ func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	}
 	f.Unit = "s"
 	f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
+	if f.Candidate < f.Baseline && len(e.units) > 1 && e.slice == "" {
+		// A quantile of operations together may lie between the fast ones and the slow ones, where few requests
+		// decide: then one of them tells.
+		if u, ok := w.slowerUnit(e.units, q); ok {
+			f.Operation = w.svc.units[u].name()
+			c, b = w.unitDurations(u)
+			f.Baseline, f.Candidate = seconds(b, q), seconds(c, q)
+		}
+	}
 	if f.Baseline == f.Candidate {
 		f.Baseline, f.Candidate = between(b, c, q), between(c, b, q)
 	}
@@ -207,34 +217,63 @@ func (w *watch) inSeconds(f *unship.Finding, e *evidence) {
 	f.Interval = [2]float64{math.Min(f.Candidate, seconds(c, 1-more)), math.Max(f.Candidate, seconds(c, 1-less))}
 }
 
-// durations gives those of both cohorts that a stream is about.
+// durations gives those of both cohorts that a stream is about, the baseline's as if
+// it had been asked for the same mix as the candidate: more of what is fast is not faster.
 func (w *watch) durations(e *evidence) (candidate, baseline unship.Histogram) {
-	if e.slice == "" {
-		for _, u := range e.units {
-			if u < len(w.shown) {
-				candidate.Merge(w.shown[u].candidate)
-				baseline.Merge(w.shown[u].baseline)
-			}
+	add := func(c, b unship.Histogram) {
+		if n := c.Total(); n > 0 && len(b) > 0 {
+			candidate.Merge(c)
+			baseline.Merge(asMany(b, n))
 		}
-		return candidate, baseline
 	}
 	for _, st := range e.strata {
-		if k := st.slice - 1; k < len(w.shownSlices) {
-			candidate.Merge(w.shownSlices[k].candidate)
-			baseline.Merge(w.shownSlices[k].baseline)
+		if k := st.slice - 1; e.slice != "" && k < len(w.shownSlices) {
+			add(w.shownSlices[k].candidate, w.shownSlices[k].baseline)
 		}
+	}
+	for _, u := range e.units {
+		add(w.unitDurations(u))
 	}
 	return candidate, baseline
 }
 
-// pastDurations gives the durations before the release.
-func (w *watch) pastDurations(units []int) (h unship.Histogram) {
+// unitDurations gives those of both cohorts of one unit.
+func (w *watch) unitDurations(u int) (candidate, baseline unship.Histogram) {
+	switch {
+	case u >= len(w.shown):
+		return nil, nil
+	case w.past != nil: // what stragglers of the old version did since is not what it is compared with
+		return w.shown[u].candidate, w.pastDurations(u)
+	}
+	return w.shown[u].candidate, w.shown[u].baseline
+}
+
+// slowerUnit is the unit with most requests whose quantile is slower than before.
+func (w *watch) slowerUnit(units []int, q float64) (unit int, ok bool) {
+	most := uint64(0)
 	for _, u := range units {
-		for _, b := range w.svc.units[u].lat.blocks {
-			for _, x := range b.h {
-				if b.at < w.begin {
-					h.Add(x.index, uint64(x.n))
-				}
+		if c, b := w.unitDurations(u); c.Total() > most && seconds(c, q) > seconds(b, q) {
+			unit, most, ok = u, c.Total(), true
+		}
+	}
+	return unit, ok
+}
+
+// asMany gives a histogram as if it were of n requests, in thousandths of them.
+func asMany(h unship.Histogram, n uint64) (out unship.Histogram) {
+	times := float64(1000*n) / float64(h.Total())
+	for _, b := range h {
+		out.Add(b.Index, uint64(math.Round(float64(b.Count)*times)))
+	}
+	return out
+}
+
+// pastDurations gives a unit's durations before the release.
+func (w *watch) pastDurations(u int) (h unship.Histogram) {
+	for _, b := range w.svc.units[u].lat.blocks {
+		for _, x := range b.h {
+			if b.at < w.begin {
+				h.Add(x.index, uint64(x.n))
 			}
 		}
 	}
