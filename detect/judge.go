@@ -327,10 +327,10 @@ func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.Rel
 		}
 		c := &cases[len(cases)-1]
 		c.Releases = append(c.Releases, d.evidenceFor(w))
-		if w.gates.node != "" && w.verdict != unship.Regressed {
+		if w.gates.site != "" && w.verdict != unship.Regressed {
 			c.Outside = append(c.Outside, blame.Outside{
-				Cause: unship.CauseInfrastructure, Name: w.gates.node, LogE: w.gates.nodeLogE,
-				Why: "services of which nothing was released are worse there than elsewhere",
+				Cause: unship.CauseInfrastructure, Name: w.gates.site, LogE: w.gates.siteLogE,
+				Why: "other services are worse there than elsewhere",
 			})
 		}
 	}
@@ -359,7 +359,7 @@ func (d *Detector) evidenceFor(w *watch) blame.Evidence {
 	if w.past != nil {
 		e.Beside = w.frozen
 	}
-	if w.gates.node != "" {
+	if w.gates.site != "" {
 		e.LogE, e.Asks, e.Beside = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE), math.Min(e.Beside, w.gates.logE)
 	}
 	if w.dismissed {
