@@ -122,6 +122,7 @@ type comparison struct {
 	patience  int32          // most windows of a block
 	kc, kb    int
 	places    []string // attributes that tell instances apart
+	meetings  []meeting
 	streams   []*stream
 	witnesses []*stream // those of them that neighbours feed
 	mixes     []*stream // those of them that are about throughput
@@ -267,7 +268,7 @@ func (c *comparison) without(out map[*instance]bool, t int32, streams int) (judg
 	}
 	terms, asking := []float64(nil), math.Inf(-1)
 	for _, s := range c.strongest(streams) {
-		if s.loss != nil && !c.someoneElse(out, t) {
+		if s.loss != nil && !c.someoneElse(out, t) || !testifies(s.near, out) {
 			continue
 		}
 		if s.rise != nil {

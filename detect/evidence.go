@@ -84,7 +84,7 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
 		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
-		granted: d.opt.LogRho - s.opt.LogRho,
+		granted: w.conc.granted(d, w.next-1),
 	}
 	if s.loss != nil {
 		e.onset = s.loss.onset(w.begin)

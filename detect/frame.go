@@ -68,6 +68,9 @@ type frame struct {
 
 func (f *frame) read(c *comparison, st *stratum, t int32) {
 	f.seen, f.block, f.both = f.seen[:0], false, false
+	if st.vacated != "" && c.meets(st.vacated, t) {
+		return
+	}
 	for k, i := range c.svc.instances {
 		side := c.sides.side(i)
 		if side == 0 {

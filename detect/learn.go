@@ -104,7 +104,6 @@ func (d *Detector) newComparison(w *watch, t int32) *comparison {
 	ops, calls, wholes := s.traffic(ofRequests, old, h), s.traffic(ofCalls, old, h), s.traffic(ofWhole, old, h)
 	calls = slices.DeleteFunc(calls, func(u share) bool { return u.requests < minCalls })
 	look := s.looks(old, h, ops)
-	look.vacancies(w, h)
 	c.places, c.outcomes = look.places, newOutcomes(&look)
 	for k, sig := range w.signals {
 		if sig.near != nowhere {
@@ -171,12 +170,12 @@ func (c *comparison) newStream(w *watch, sig *signal, units []int, look *looks, 
 	s := &stream{signal: sig, units: units, opt: c.options(w, sig, cal), outcomes: c.outcomes}
 	for _, key := range look.keys {
 		o := s.opt
-		if v := look.vacant[key]; v != nil {
-			o.LogRho += v.allowance(c.svc, sig)
-			s.divisions = append(s.divisions, newDivision(wholeUnits(units), o))
-			continue
-		}
 		strata, place := look.divide(units, key)
+		if slices.Contains(look.places, key) {
+			more, of := look.beside(wholeUnits(units), key)
+			strata, place = append(strata, more...), append(place, of...)
+			o.Offsets = look.offsets(w, key, sig, strata, h)
+		}
 		if len(strata) > len(units) {
 			o.Calibration = c.svc.finer(sig, cal, strata, place, isVersion(w.baseline), h)
 		}
@@ -237,9 +236,18 @@ func (c *comparison) addHarmless(s *stream) {
 	}
 	c.harmless[at] = &clearing{stream: s}
 	for _, d := range s.divisions {
-		o.Calibration = d.opt.Calibration
+		o.Calibration, o.Offsets = d.opt.Calibration, opposite(d.opt.Offsets)
 		c.harmless[at].procs = append(c.harmless[at].procs, stat.NewHarmless(o))
 	}
+}
+
+// opposite are offsets that hide harm instead of excusing it: the place may be better, too.
+func opposite(offsets []float64) []float64 {
+	out := make([]float64, len(offsets))
+	for k, x := range offsets {
+		out[k] = -x
+	}
+	return out
 }
 
 // fleetServices is how many other services teach what noise is usual, and

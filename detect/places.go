@@ -89,9 +89,9 @@ func (w *watch) elsewhere() string {
 	return ""
 }
 
-// What places are granted where nothing old is left in the release's: as much as they
-// differed before, as far as that is known, for instances that differ a little, and for
-// places that differ by no more than so much where there was little to see.
+// What places are granted in windows in which nothing old serves where the release does: as
+// much as they differed before, as far as that is known, for instances that differ a little,
+// and for places that differ by no more than so much where there was little to see.
 const (
 	placeDeviations = 2.5
 	placePhi        = 2  // dispersion of the counts
@@ -99,80 +99,130 @@ const (
 	placeSD         = .3 // … of places
 )
 
-// vacancy is an attribute by which nothing of the baseline serves where the release does,
-// though it did before: the old instance of a zone was replaced.
-type vacancy struct {
-	there, others []*instance // old ones, in the release's places and elsewhere
-	h             history
-	granted       map[*signal]float64 // worked out once a signal
+// beside are a place's strata once more, undivided, for the windows in which nothing of the
+// baseline serves where the release does: the old instance of a zone is gone, or there was
+// none. units gives by stratum which of all it is part of.
+func (l *looks) beside(all []stratum, key string) (strata []stratum, units []int) {
+	for k, st := range all {
+		st.vacated = key
+		strata, units = append(strata, st), append(units, k)
+	}
+	return strata, units
 }
 
-// vacancies finds those of a look's places.
-func (l *looks) vacancies(w *watch, h history) {
-	for _, key := range l.places {
-		if there, others := w.vacated(key, h); there != nil {
-			l.vacant[key] = &vacancy{there, others, h, map[*signal]float64{}}
+// offsets are by stratum the log odds that the candidate may be worse because of its place.
+func (l *looks) offsets(w *watch, key string, sig *signal, strata []stratum, h history) []float64 {
+	allowance := l.allowance(w, key, sig, h)
+	out := make([]float64, len(strata))
+	for k := range strata {
+		if strata[k].vacated != "" {
+			out[k] = allowance
 		}
 	}
+	return out
 }
 
-// vacated gives the old instances of such an attribute; nil if it is none.
-func (w *watch) vacated(key string, h history) (there, others []*instance) {
-	places := map[string]bool{} // of the release: whether something old served there
-	for _, i := range w.candidates() {
-		places[w.svc.placeOf(i, key)] = false
-	}
-	for _, i := range w.svc.instances {
-		if i.version != w.baseline || i.first >= h.to {
-			continue
-		}
-		place := w.svc.placeOf(i, key)
-		switch _, here := places[place]; {
-		case !here:
-			others = append(others, i)
-		case i.last >= w.begin+settleWindows:
-			return nil, nil
-		default:
-			there = append(there, i)
-			places[place] = true
-		}
-	}
-	for place, known := range places {
-		if !known || place == "" {
-			return nil, nil
-		}
-	}
-	return there, others
+// placeSignal is a signal in the places of an attribute.
+type placeSignal struct {
+	key string
+	sig *signal
 }
 
-// allowance is the log odds that the place may be worse than others, by what its instances
-// did before.
-func (v *vacancy) allowance(s *service, sig *signal) float64 {
-	if x, ok := v.granted[sig]; ok {
+// allowance is the log odds that any of the places may be worse than the others, by what old
+// instances there did before; of a place that none of them served, what places are granted at
+// most.
+func (l *looks) allowance(w *watch, key string, sig *signal, h history) float64 {
+	if x, ok := l.granted[placeSignal{key, sig}]; ok {
 		return x
 	}
-	odds := func(of []*instance) (logOdds, variance float64) {
-		var bad, all float64
-		for _, i := range of {
-			for u := range i.units {
-				if s.units[u].kind() != sig.unit {
-					continue
-				}
-				for k := range i.units[u] {
-					if c := &i.units[u][k]; c.at >= v.h.from && c.at < v.h.to {
-						x, n := sig.of(c)
-						bad, all = bad+float64(x), all+float64(n)
-					}
+	by := map[string][]*instance{}
+	for _, i := range w.svc.instances {
+		if i.version == w.baseline && i.first < h.to {
+			at := w.svc.placeOf(i, key)
+			by[at] = append(by[at], i)
+		}
+	}
+	most := 0.0
+	for place, there := range by { // the largest: the order does not matter
+		var others []*instance
+		for at, all := range by {
+			if at != place {
+				others = append(others, all...)
+			}
+		}
+		a, va := placeOdds(w.svc, there, sig, h)
+		b, vb := placeOdds(w.svc, others, sig, h)
+		most = math.Max(most, math.Max(0, a-b)+placeDeviations*math.Min(placeSD, math.Sqrt(va+vb)))
+	}
+	for _, i := range w.candidates() {
+		if _, known := by[w.svc.placeOf(i, key)]; !known {
+			most = math.Max(most, placeDeviations*placeSD)
+		}
+	}
+	l.granted[placeSignal{key, sig}] = most
+	return most
+}
+
+// placeOdds are the log odds of a signal at some instances, and their variance.
+func placeOdds(s *service, of []*instance, sig *signal, h history) (logOdds, variance float64) {
+	var bad, all float64
+	for _, i := range of {
+		for u := range i.units {
+			if s.units[u].kind() != sig.unit {
+				continue
+			}
+			for k := range i.units[u] {
+				if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
+					x, n := sig.of(c)
+					bad, all = bad+float64(x), all+float64(n)
 				}
 			}
 		}
-		bad, good := bad+.5, all-bad+.5
-		return math.Log(bad / good), placePhi*(1/bad+1/good) + placeInstanceSD*placeInstanceSD/float64(max(1, len(of)))
 	}
-	a, va := odds(v.there)
-	b, vb := odds(v.others)
-	v.granted[sig] = math.Max(0, a-b) + placeDeviations*math.Min(placeSD, math.Sqrt(va+vb))
-	return v.granted[sig]
+	bad, good := bad+.5, all-bad+.5
+	return math.Log(bad / good), placePhi*(1/bad+1/good) + placeInstanceSD*placeInstanceSD/float64(max(1, len(of)))
+}
+
+// meeting is whether old and new instances serve in the same place of an attribute.
+type meeting struct {
+	key  string
+	at   int32
+	meet bool
+}
+
+// meets says that in window t something old serves in a place where something new does.
+func (c *comparison) meets(key string, t int32) bool {
+	for _, m := range c.meetings {
+		if m.key == key && m.at == t {
+			return m.meet
+		}
+	}
+	var at [2]map[string]bool
+	for _, i := range c.svc.instances {
+		side := c.sides.side(i)
+		if _, served := i.heardAt(t); side == 0 || !served {
+			continue
+		}
+		if at[side-1] == nil {
+			at[side-1] = map[string]bool{}
+		}
+		at[side-1][c.svc.placeOf(i, key)] = true
+	}
+	m := meeting{key: key, at: t}
+	for place := range at[0] {
+		m.meet = m.meet || at[1][place]
+	}
+	c.meetings = append(slices.DeleteFunc(c.meetings, func(m meeting) bool { return m.at != t }), m)
+	return m.meet
+}
+
+// granted is the log odds that a division grants the candidate's place in window t.
+func (c *comparison) granted(d *division, t int32) float64 {
+	k := slices.IndexFunc(d.strata, func(st stratum) bool { return st.vacated != "" })
+	if k < 0 || c.meets(d.strata[k].vacated, t) {
+		return 0
+	}
+	return d.opt.Offsets[k]
 }
 
 // placeOf gives the value of an attribute that tells instances apart, as an

@@ -101,3 +101,39 @@ func TestAFaultOfOneTenantIsFoundWithinARegion(t *testing.T) {
 		t.Errorf("regressed after %d windows, %s; want the tenant found beside the old instance of the region", r.regressed, r.last.Why)
 	}
 }
+
+// A zone's only instance is replaced while it still serves, as rolling updates do, or the
+// release comes to a zone that had none: what fails there, as no zone of it did, is the release.
+func TestAPlaceThatIsVacated(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		zone   string
+		until  int // windows that the zone's old instance still serves
+		harm   effect
+		guilty bool
+	}{
+		"overlap, fails":     {zone: "a", until: 6, harm: effect{errors: .25}, guilty: true},
+		"overlap, harmless":  {zone: "a", until: 6},
+		"new zone, fails":    {zone: "d", until: 1000, harm: effect{errors: .25}, guilty: true},
+		"new zone, harmless": {zone: "d", until: 1000},
+	} {
+		for seed := range uint64(3) {
+			s := newSimulation(seed + 750)
+			zones := map[string]string{"cart-new": c.zone}
+			s.region = func(i *simInstance) string { return zones[i.id] }
+			s.tenants = func(*simInstance, int) []simTenant { return []simTenant{{"all", 1}} }
+			v := s.service("cart")
+			v.rps, v.instances = 12, v.instances[:3]
+			for k, i := range v.instances {
+				zones[i.id] = string(rune('a' + k))
+			}
+			v.instances[0].to = simStart + c.until
+			v.instances = append(v.instances, &simInstance{version: "1.1.0", id: "cart-new", from: simStart, to: 1 << 30, bias: 1})
+			v.announce(simStart)
+			s.harm("cart", "1.1.0", "", simStart, c.harm)
+			if r := s.run(t)["cart"]; (r.regressed >= 0) != c.guilty {
+				t.Errorf("%s, seed %d: blamed after %d windows, log E %.1f: %s; guilty: %v", name, seed, r.regressed, r.last.LogE, r.last.Why, c.guilty)
+			}
+		}
+	}
+}

@@ -91,10 +91,12 @@ type stratum struct {
 	// For an attribute that tells instances apart, such as a region:
 	place int   // of instances whose requests are in this slice; its index and 1; 0: of all
 	not   []int // of instances whose requests are in none of these
+	// The attribute of which it is read only while nothing old serves where the release does; "": always.
+	vacated string
 }
 
 func (st *stratum) equal(o *stratum) bool {
-	return st.unit == o.unit && st.slice == o.slice && st.place == o.place && slices.Equal(st.less, o.less) && slices.Equal(st.not, o.not)
+	return st.unit == o.unit && st.slice == o.slice && st.place == o.place && st.vacated == o.vacated && slices.Equal(st.less, o.less) && slices.Equal(st.not, o.not)
 }
 
 func wholeUnits(units []int) []stratum {
@@ -210,7 +212,7 @@ type looks struct {
 	slices   []sliceTraffic
 	keys     []string // by which pooled streams are stratified, at least "", none …
 	places   []string // … and those of them that tell instances apart
-	vacant   map[string]*vacancy
+	granted  map[placeSignal]float64
 	requests float64
 	of       map[int]float64 // requests by operation
 }
@@ -218,7 +220,7 @@ type looks struct {
 // looks chooses the attributes by which operations are divided: those that most
 // requests carry, with more than one value.
 func (s *service) looks(of func(*instance) bool, h history, ops []share) looks {
-	l := looks{svc: s, slices: s.sliceHistory(of, h), of: map[int]float64{}, vacant: map[string]*vacancy{}}
+	l := looks{svc: s, slices: s.sliceHistory(of, h), of: map[int]float64{}, granted: map[placeSignal]float64{}}
 	for _, u := range ops {
 		l.requests += u.requests
 		l.of[u.unit] = u.requests
@@ -359,12 +361,10 @@ func (c *comparison) addSlices(w *watch, sig *signal, look *looks, h history, pr
 				continue
 			}
 			o := s.opt
-			if v := look.vacant[key]; v != nil {
-				o.LogRho += v.allowance(c.svc, sig)
-				s.divisions = append(s.divisions, newDivision(x.strata, o))
-				continue
-			}
 			strata, place := look.locate(x.strata, key)
+			more, of := look.beside(x.strata, key)
+			strata, place = append(strata, more...), append(place, of...)
+			o.Offsets = look.offsets(w, key, sig, strata, h)
 			o.Calibration = c.svc.finer(sig, o.Calibration, strata, place, isVersion(w.baseline), h)
 			s.divisions = append(s.divisions, newDivision(strata, o))
 		}
