@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 
 	"unship.dev"
 	"unship.dev/detect/blame"
@@ -53,7 +54,7 @@ func (p *past) rivalsOf(sig *signal) (out []rival) {
 	}
 	out = p.addOwnRivals(out)
 	for _, o := range p.callees {
-		out = p.addRival(out, o, blame.PriorNeighbour)
+		out = p.addRival(out, o, blame.PriorNeighbour*math.Exp(-p.unexplained(sig, o)))
 	}
 	if sig.kind == unship.SignalErrorRatio && p.outside {
 		return out
@@ -62,6 +63,24 @@ func (p *past) rivalsOf(sig *signal) (out []rival) {
 		out = p.addRival(out, o, blame.PriorNeighbour)
 	}
 	return out
+}
+
+// unexplained is the log evidence of operations that a callee's release cannot explain, for
+// they do not call it: those that call it may fail by it, all at once and just then, but not these.
+func (p *past) unexplained(sig *signal, callee *service) (logE float64) {
+	for _, s := range p.streams {
+		if s.signal == sig && s.single && s.slice == "" && s.shift != nil && !p.w.svc.asks(s.units, callee) {
+			logE += math.Max(0, s.shift.LogA())
+		}
+	}
+	return logE
+}
+
+// asks says that any of some operations calls a service.
+func (s *service) asks(units []int, callee *service) bool {
+	return slices.ContainsFunc(s.units, func(u *unit) bool {
+		return u.callee != "" && s.names[u.callee] == callee.id && slices.ContainsFunc(units, func(k int) bool { return s.units[k].operation == u.operation })
+	})
 }
 
 // addOwnRivals adds other releases of the service itself: what changes with
