@@ -89,6 +89,23 @@ func dependency(s *service, was, is rate) (o blame.Outside, ok bool) {
 	}, true
 }
 
+// busyOf is busy for some of the instances.
+func (s *service) busyOf(h history, of func(*instance) bool) (r rate) {
+	for _, i := range s.instances {
+		for u := range i.units {
+			if s.units[u].kind() != ofRequests || !of(i) {
+				continue
+			}
+			for k := range i.units[u] {
+				if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
+					r.x, r.n = r.x+float64(c.y[countFailedHere])+float64(c.y[countRejected]), r.n+float64(c.n)
+				}
+			}
+		}
+	}
+	return r
+}
+
 // busy counts a service's requests and those that failed or were rejected here.
 func (s *service) busy(h history) (r rate) {
 	for k := len(s.load) - 1; k >= 0 && s.load[k].at >= h.from; k-- {

@@ -15,6 +15,8 @@ import (
 const (
 	// showsAbove is the probability that a fault which its caller sees is seen by that one's caller, too.
 	showsAbove = .5
+	// atNeighbours is the probability that a bad release shows at its neighbours only.
+	atNeighbours = blame.PriorNeighbour / (blame.PriorRelease + blame.PriorNeighbour)
 	// rankedAlong is for how many times the length of its watch a release is ranked, and maxEnded bounds those whose watch is over.
 	rankedAlong = 2
 	maxEnded    = 64
@@ -140,8 +142,10 @@ func (d *Detector) weigh(x *scene, c *candidate) {
 	if c.watch != nil {
 		e := d.evidenceFor(c.watch)
 		own := c.watch.ownEvidence(x, e.LogE)
-		const near = blame.PriorNeighbour / (blame.PriorRelease + blame.PriorNeighbour)
-		c.fits = stat.LogAdd(math.Log(near), math.Log(1-near)+own)
+		if c.watch.past != nil { // what would speak for those that it calls speaks for itself no less
+			own = byItself(math.Max(own, x.site(c.svc, c.begin, d.now)))
+		}
+		c.fits = stat.LogAdd(math.Log(atNeighbours), math.Log(1-atNeighbours)+own)
 		switch {
 		case len(e.Reasons) > 0:
 			why = append(why, e.Reasons[0])
@@ -159,8 +163,11 @@ func (d *Detector) weigh(x *scene, c *candidate) {
 		above = append([]*service{c.svc}, above...)
 	}
 	for _, s := range above {
-		e := x.site(s, c.begin, d.now)
+		e := byItself(x.site(s, c.begin, d.now))
 		p := math.Pow(showsAbove, float64(max(1, depth[s])))
+		if s.apart { // what it fails by itself is hardly what it calls
+			p = atNeighbours * math.Pow(showsAbove, float64(max(1, depth[s])-1))
+		}
 		c.fits += stat.LogAdd(math.Log1p(-p), math.Log(p)+e)
 		if e >= showFindings {
 			why = append(why, fmt.Sprintf("%s, %s, got worse since", s.id, relationTo(depth[s])))
@@ -170,6 +177,12 @@ func (d *Detector) weigh(x *scene, c *candidate) {
 		why = append(why, "nothing that was seen speaks for it")
 	}
 	c.Why = strings.Join(why[:min(len(why), 3)], "; ")
+}
+
+// byItself is the log evidence that a service got worse with a release, where it may have
+// done so by itself, too: 1/[(1−p)/e + p].
+func byItself(logE float64) float64 {
+	return -stat.LogAdd(math.Log1p(-blame.PriorExogenous)-logE, math.Log(blame.PriorExogenous))
 }
 
 // missing is the log Bayes factor of nothing being seen of a release. How often

@@ -139,13 +139,16 @@ func (x *scene) above(s *service) (out []*service, depth map[*service]int) {
 }
 
 // site is the log evidence that the requests to a service are worse since
-// window at than before, or that it sends fewer: the mean over what tells of it.
+// window at than before, or that it sends fewer: the mean over what tells of it. Of a
+// service that is being released itself, beside its old version, only that one tells of
+// others: how much worse the new one is, is its own.
 func (x *scene) site(s *service, at, now int32) float64 {
 	var all []float64
-	if e, ok := s.loadSince(at, now); ok {
+	of := s.undisturbed()
+	if e, ok := s.loadSince(at, now, of); ok {
 		all = append(all, e)
 	}
-	if e, ok := s.eventsSince(at, now, anyInstance); ok {
+	if e, ok := s.eventsSince(at, now, of); ok {
 		all = append(all, e)
 	}
 	add := func(r stat.Ranks) {
@@ -180,9 +183,16 @@ func bounded(all []siteOf) []siteOf {
 	return all[:min(len(all), siteSeries)]
 }
 
-// loadSince is the same by the requests that are counted; false without any.
-func (s *service) loadSince(at, now int32) (logE float64, ok bool) {
-	was, is := s.busy(history{0, at}), s.busy(history{at, now + 1})
+// undisturbed are the instances of a service that no release beside them can have changed.
+func (s *service) undisturbed() func(*instance) bool {
+	return func(i *instance) bool {
+		return !slices.ContainsFunc(s.watches, func(w *watch) bool { return w.past == nil && w.release.Version == i.version })
+	}
+}
+
+// loadSince is the same by the requests of some instances; false without any.
+func (s *service) loadSince(at, now int32, of func(*instance) bool) (logE float64, ok bool) {
+	was, is := s.busyOf(history{0, at}, of), s.busyOf(history{at, now + 1}, of)
 	if was.n < minCalls || is.n == 0 {
 		return 0, false
 	}
