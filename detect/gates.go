@@ -265,7 +265,7 @@ func (s *service) addCounts(counts []nodeCounts, stride int, i *instance, h hist
 			c.n += int(v[k].n)
 			c.failed += int(v[k].y[countFailedHere])
 			if v[k].lat == latAll {
-				c.durations += int(v[k].n)
+				c.durations += int(v[k].timed)
 				c.slow += int(v[k].y[countP90])
 			}
 		}
