@@ -30,6 +30,10 @@ type Window struct {
 
 // Operation counts what an instance was asked to do under one name.
 // Failures are distinct traces: retries of one request inside one trace count once.
+//
+// Own time is that of the span less the union of its calls. A request that was not served by
+// what it called may wait before it calls again, and nothing tells that from work: such
+// requests have no own time, so that Self may count fewer than there were.
 type Operation struct {
 	Name       string    `json:"name"`                  // "POST /orders", "shop.Cart/Add", "process orders"; bounded
 	Requests   uint64    `json:"requests"`              // server and consumer spans
@@ -37,7 +41,7 @@ type Operation struct {
 	FailedHere uint64    `json:"failed_here,omitempty"` // of those without a failed child: the error began here
 	Rejected   uint64    `json:"rejected,omitempty"`    // refused as the caller's mistake: 4xx, INVALID_ARGUMENT and kin
 	Duration   Histogram `json:"duration,omitempty"`    // of the whole span
-	Self       Histogram `json:"self,omitempty"`        // of the span less the union of its children
+	Self       Histogram `json:"self,omitempty"`        // own time, of requests whose calls were served
 	Calls      []Call    `json:"calls,omitempty"`       // what it called, sorted by callee
 	Callers    []Caller  `json:"callers,omitempty"`     // who called it, sorted; only where the caller is known
 	Slices     []Slice   `json:"slices,omitempty"`      // by attributes with few values, sorted by key and value
@@ -47,6 +51,10 @@ type Operation struct {
 	// of what was counted, traffic and harm of what it stands for.
 	Adjusted uint64 `json:"adjusted,omitempty"`
 }
+
+// Apart says that the requests' own time and failures are told apart from those of what they
+// called, as only spans tell. Requests without calls have a time of their own.
+func (p *Operation) Apart() bool { return len(p.Self) > 0 || len(p.Calls) > 0 }
 
 // Population is how many requests the operation had, sampled away or not.
 func (p *Operation) Population() uint64 { return max(p.Requests, p.Adjusted) }

@@ -12,6 +12,7 @@ import (
 // counted it so, counts only beyond it: calls, whole times, and slices by another attribute.
 type balance struct {
 	units  [][2]float64 // requests of candidate and baseline, by unit
+	timed  [][2]float64 // … and those of them with a duration
 	slices [][2]float64 // by slice
 	uneven []uneven     // as of the windows so far
 }
@@ -27,11 +28,8 @@ type uneven struct {
 // depends on nothing that is tested with it.
 func (b *balance) read(c *comparison, t int32) {
 	s := c.svc
-	if len(s.slices) == 0 {
-		return
-	}
 	for len(b.units) < len(s.units) {
-		b.units = append(b.units, [2]float64{})
+		b.units, b.timed = append(b.units, [2]float64{}), append(b.timed, [2]float64{})
 	}
 	for len(b.slices) < len(s.slices) {
 		b.slices = append(b.slices, [2]float64{})
@@ -44,6 +42,7 @@ func (b *balance) read(c *comparison, t int32) {
 		for u := range i.units {
 			if x := i.units[u].at(t); x != nil && s.units[u].kind() == ofRequests {
 				b.units[u][side-1] += float64(x.n)
+				b.timed[u][side-1] += float64(x.timed)
 			}
 		}
 		for k := range i.slices {
@@ -107,7 +106,7 @@ const evensOut = 12
 // up, and of each of the candidate's instances in proportion to its requests.
 func (c *comparison) explained(s *slot, f *frame) []int {
 	s.takes = append(s.takes[:0], make([]int, len(s.counts))...)
-	if !s.guarded {
+	if !s.guarded && !s.ownTime {
 		return s.takes
 	}
 	unit := s.strata[s.stratum].unit
@@ -120,7 +119,14 @@ func (c *comparison) explained(s *slot, f *frame) []int {
 			all += x.n
 		}
 	}
-	now := float64(all) * c.balance.of(unit, s.key)
+	by := 0.0
+	if s.guarded {
+		by = c.balance.of(unit, s.key)
+	}
+	if s.ownTime && c.svc.units[unit].lat.self {
+		by += c.balance.moreTimed(unit)
+	}
+	now := float64(all) * by
 	s.explained = math.Min(s.explained+now, float64(s.taken)+evensOut*now)
 	want := int(math.Ceil(s.explained)) - s.taken
 	for k, x := range s.counts {

@@ -33,8 +33,9 @@ type afterCell struct {
 	at        int32
 	inst      *instance
 	lat       uint8
-	starting  bool // so young that failures do not count
-	n         uint32
+	starting  bool   // so young that failures do not count
+	n         uint32 // requests with a duration
+	all       uint32 // … and without, of an operation
 	y         [thresholds]uint32
 	outN, out uint32 // requests and failures from callers that are not being released
 }

@@ -330,7 +330,7 @@ func (c *comparison) add(s *stream) {
 	for _, d := range s.divisions {
 		for k := range d.strata {
 			src := c.source(&d.strata[k])
-			src.slots = append(src.slots, slot{division: d, signal: s.signal, stratum: k, guarded: guarded, key: key})
+			src.slots = append(src.slots, slot{division: d, signal: s.signal, stratum: k, guarded: guarded, key: key, ownTime: s.signal.ownTime()})
 		}
 	}
 }

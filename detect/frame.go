@@ -15,6 +15,7 @@ type slot struct {
 	stratum int
 	guarded bool    // what another make-up of the requests explains does not count …
 	key     string  // … by attributes other than this one
+	ownTime bool    // of own times, which other parts of the cohorts may have
 	counts  []count // by what the frame has seen
 	sums    map[*instance]count
 	// Bad requests that another make-up explains, those of them that were taken away, and by
@@ -272,7 +273,9 @@ func (c *comparison) feed(s *slot, f *frame) {
 	if table.NC == 0 || table.NB == 0 {
 		return
 	}
-	s.proc.Add(s.stratum, table)
+	evened := table
+	evened.NC = max(evened.NC, c.leastTimed(s, f))
+	s.proc.Add(s.stratum, evened)
 	s.totals[s.stratum].merge(f.tally(s.signal))
 	c.clearing(s, func(h *stat.Harmless) { h.Add(s.stratum, table) })
 }

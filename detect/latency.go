@@ -233,11 +233,11 @@ func (l *latency) before(from, to int32) (limits [thresholds]int16, ok bool) {
 // durations gives the histogram to compare, and whether there is one. Self
 // durations and whole durations are never mixed in one operation.
 func (l *latency) durations(p *unship.Operation) (unship.Histogram, bool) {
-	if len(p.Self) > 0 {
-		l.self = true
-		return p.Self, true
+	h := p.Duration
+	if l.self = l.self || p.Apart(); l.self {
+		h = p.Self
 	}
-	return p.Duration, !l.self && len(p.Duration) > 0
+	return h, len(h) > 0
 }
 
 // yardstick measures durations against an operation's thresholds, as they are

@@ -113,7 +113,7 @@ func (w *watch) speeds() (sd float64, old int) {
 // median counts what instance i, nil for all, did of a unit, and how much of it took longer than the median.
 func (s *service) median(i *instance, u int, h history) rate {
 	r := s.sum(&stratum{unit: u}, func(x *instance) bool { return i == nil || x == i }, h)
-	return rate{r.y[countP50], r.n}
+	return rate{r.y[countP50], r.timed}
 }
 
 // slope is by how much the log odds of exceeding the median rise with the log of all

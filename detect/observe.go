@@ -104,7 +104,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 	s.units[u].requests += p.Requests
 	h, ok := l.durations(p)
 	raise, lat := i.allowance(t, d.opt.Window)
-	s.apart = s.apart || len(p.Self) > 0
+	s.apart = s.apart || p.Apart()
 	y := [counts]uint64{countFailedHere: p.FailedHere, countFailed: p.Failed, countRejected: p.Rejected}
 	tolerated := int16(0)
 	if mine != nil {
@@ -117,7 +117,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 		l.meet(i, mine != nil, h, t, d.opt.Window)
 	}
 	c := i.open(u, t)
-	c.add(p.Requests, y)
+	c.add(p.Requests, h.Total(), y)
 	c.lat, c.starting = seen, i.starting(t)
 	if g := &s.units[u].grown; i.age(t) >= startWindows {
 		g.requests, g.failed = g.requests+float64(p.Requests), g.failed+float64(p.Failed)
@@ -128,7 +128,7 @@ func (d *Detector) readOperation(s *service, i *instance, p *unship.Operation, m
 		s.demands.add(relationKey{u, x.Release.Service}, i.version, x.Release.Version, t, x.Requests, x.FailedHere+x.Rejected)
 	}
 	s.readCalls(i, p, t)
-	if len(p.Self) > 0 && len(p.Duration) > 0 && s.calls[p.Name] {
+	if p.Apart() && len(p.Duration) > 0 && s.calls[p.Name] {
 		s.readWhole(i, mine, p, t, raise+tolerated, lat)
 	}
 	if mine == nil {
@@ -159,7 +159,7 @@ func (s *service) readWhole(i *instance, mine *watch, p *unship.Operation, t int
 	limits := l.yardstick(raise, lat)
 	seen := limits.slow(p.Duration, &y)
 	c := i.open(u, t)
-	c.add(p.Requests, y)
+	c.add(p.Requests, p.Duration.Total(), y)
 	c.lat = seen
 	if mine == nil {
 		l.window.Merge(p.Duration)
@@ -188,7 +188,7 @@ func (w *watch) seeWhole(t int32, unit int, i *instance, p *unship.Operation, la
 // measure counts an instance's durations at the thresholds of before the release.
 func (w *watch) measure(t int32, unit int, i *instance, h unship.Histogram, lat uint8) afterCell {
 	c := afterCell{at: t, inst: i, starting: i.starting(t)}
-	if unit < len(w.limits) && w.limits[unit].ok && len(h) > 0 {
+	if unit < len(w.limits) && w.limits[unit].ok {
 		c.lat, c.n = lat, uint32(h.Total())
 		tolerated := toleratedBuckets(w.policy.Tolerance.Duration)
 		for k, limit := range w.limits[unit].limits {
@@ -235,7 +235,7 @@ func (s *service) readCalls(i *instance, p *unship.Operation, t int32) {
 			c := &p.Calls[k]
 			y = [counts]uint64{countNoCall: p.Requests - min(p.Requests, c.Requests), countTwice: c.Twice, countFour: c.FourPlus}
 		}
-		i.open(u, t).add(p.Requests, y)
+		i.open(u, t).add(p.Requests, 0, y)
 	}
 }
 
@@ -256,6 +256,7 @@ func (w *watch) see(t int32, unit int, i *instance, p *unship.Operation, h unshi
 		return
 	}
 	c := w.measure(t, unit, i, h, lat)
+	c.all = uint32(p.Requests)
 	for _, x := range p.Callers {
 		if !w.svc.near(x.Release.Service, w) {
 			c.outN += uint32(x.Requests)

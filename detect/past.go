@@ -399,7 +399,7 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 	if unit >= len(p.w.after) {
 		return 0, 0
 	}
-	v := p.w.after[unit]
+	v, all := p.w.after[unit], 0.0
 	for k := lowerBound(v, t); k < len(v) && v[k].at == t; k++ {
 		c := &v[k]
 		switch {
@@ -408,8 +408,11 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
 		case c.lat == latAll: // thresholds that sink while instances warm up would look like a shift that came late
-			x, n = x+float64(c.y[sig.count-countP50]), n+float64(c.n)
+			x, n, all = x+float64(c.y[sig.count-countP50]), n+float64(c.n), all+float64(c.all)
 		}
+	}
+	if sig.ownTime() {
+		return p.w.evened(unit, t, x, n, all)
 	}
 	return x, n
 }

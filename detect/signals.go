@@ -26,10 +26,14 @@ type signal struct {
 // latency says that the signal counts slow requests.
 func (s *signal) latency() bool { return s.unit != ofCalls && s.near == nowhere && s.count >= countP50 }
 
+// ownTime says that the signal counts requests that are slow by themselves, or as a whole
+// where nothing tells these apart.
+func (s *signal) ownTime() bool { return s.latency() && s.unit == ofRequests }
+
 // ofOwnCalls says that the signal depends on the spans of what the service calls: the calls
 // themselves, and its own time, which is what is left beside them.
 func (s *signal) ofOwnCalls() bool {
-	return s.unit == ofCalls || s.latency() && s.unit == ofRequests
+	return s.unit == ofCalls || s.ownTime()
 }
 
 // failure says that the signal counts failed requests.
@@ -55,7 +59,7 @@ func (s *signal) of(c *cell) (bad, all int) {
 	case c.starting && s.failure():
 		return 0, 0
 	}
-	return int(c.y[s.count]), int(c.n)
+	return int(c.y[s.count]), int(c.of(s.count))
 }
 
 // weights of the signals in a release's evidence. They sum to .85: what is not

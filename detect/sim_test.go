@@ -21,6 +21,9 @@ type effect struct {
 	slowShare          float64 // of requests that take ten times as long
 	twice              float64 // probability of calling the database twice or more
 	tenant             string  // only of this tenant's requests; "": of all
+	// Probability that a call is not served, of requests that take no more than a deviation
+	// longer than the median by themselves, and of the slow ones that do.
+	unserved [2]float64
 }
 
 // simOp is one operation and its share of an instance's requests.
@@ -241,6 +244,7 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 			continue
 		}
 		sum.waits += e.waits
+		sum.unserved[0], sum.unserved[1] = sum.unserved[0]+e.unserved[0], sum.unserved[1]+e.unserved[1]
 		sum.errors, sum.rejections, sum.slowShare, sum.twice = sum.errors+e.errors, sum.rejections+e.rejections, sum.slowShare+e.slowShare, sum.twice+e.twice
 		if e.latency > 0 {
 			sum.latency *= e.latency
@@ -255,16 +259,27 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 	p.Rejected = s.failures(n, math.Min(1, o.reject+sum.rejections))
 	call := unship.Call{Callee: "postgresql", Requests: uint64(n), Total: uint64(n)}
 	call.Twice = s.failures(n, .05+sum.twice)
-	p.Calls = []unship.Call{call}
 	middle := math.Log2(o.median*sum.latency) * 16
+	var took unship.Histogram
 	for range n {
-		x := middle + s.rng.NormFloat64()*.5/math.Ln2*16
+		z := s.rng.NormFloat64()
+		x := middle + z*.5/math.Ln2*16
 		if sum.slowShare > 0 && s.rng.Float64() < sum.slowShare {
 			x += math.Log2(10) * 16
 		}
+		took.Add(int16(math.Floor(x)), 1)
+		kind := 0
+		if z > 1 {
+			kind = 1
+		}
+		if sum.unserved[kind] > 0 && s.rng.Float64() < sum.unserved[kind] {
+			call.Failed++
+			continue
+		}
 		p.Self.Add(int16(math.Floor(x)), 1)
 	}
-	for _, b := range p.Self { // what is called takes a tenth of the time, unless an effect says otherwise
+	p.Calls = []unship.Call{call}
+	for _, b := range took { // what is called takes a tenth of the time, unless an effect says otherwise
 		p.Duration.Add(b.Index+int16(math.Round(16*math.Log2(1.1+sum.waits))), b.Count)
 	}
 	if s.metered {

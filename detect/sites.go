@@ -248,7 +248,7 @@ func (s *service) eachCount(i *instance, h history, do func(t int32, c siteCount
 		for k := sort.Search(len(v), func(k int) bool { return v[k].at >= h.from }); k < len(v) && v[k].at < h.to; k++ {
 			x := siteCounts{n: int(v[k].n), failed: int(v[k].y[countFailedHere])}
 			if v[k].lat == latAll {
-				x.durations, x.slow = x.n, int(v[k].y[countP90])
+				x.durations, x.slow = int(v[k].timed), int(v[k].y[countP90])
 			}
 			do(v[k].at, x)
 		}

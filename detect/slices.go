@@ -77,7 +77,7 @@ func (s *service) readSlices(i *instance, unit int, p *unship.Operation, t int32
 		n := [counts]uint64{countFailedHere: x.FailedHere, countFailed: x.FailedHere, countRejected: x.Rejected}
 		c := i.slices[at].open(t)
 		lat := y.slow(x.Duration, &n)
-		c.add(x.Requests, n)
+		c.add(x.Requests, x.Duration.Total(), n)
 		c.lat, c.starting = lat, i.starting(t)
 	}
 }
@@ -142,8 +142,9 @@ func (i *instance) slice(k int, t int32) (cell, bool) {
 // thinned differently may leave less than nothing, which is nothing.
 func (c *cell) subtract(part *cell) {
 	c.n -= min(c.n, part.n)
+	c.timed -= min(c.timed, part.timed)
 	for k := range c.y {
-		c.y[k] = min(c.y[k]-min(c.y[k], part.y[k]), c.n)
+		c.y[k] = min(c.y[k]-min(c.y[k], part.y[k]), c.of(k))
 	}
 }
 
@@ -156,7 +157,7 @@ func (s *service) sum(st *stratum, of func(*instance) bool, h history) (all rate
 		v := i.series(st)
 		for k := sort.Search(len(v), func(k int) bool { return v[k].at >= h.from }); k < len(v) && v[k].at < h.to; k++ {
 			if c, ok := i.read(st, v[k].at); ok {
-				all.n += float64(c.n)
+				all.n, all.timed = all.n+float64(c.n), all.timed+float64(c.timed)
 				for j := range c.y {
 					all.y[j] += float64(c.y[j])
 				}
@@ -168,8 +169,16 @@ func (s *service) sum(st *stratum, of func(*instance) bool, h history) (all rate
 
 // rates are the sums of many cells.
 type rates struct {
-	n float64
-	y [counts]float64
+	n, timed float64
+	y        [counts]float64
+}
+
+// of is how many requests one of the counts is of.
+func (r *rates) of(count int) float64 {
+	if count >= countP50 {
+		return r.timed
+	}
+	return r.n
 }
 
 // series gives the cells that a stratum is read from.
@@ -328,7 +337,7 @@ func (s *service) finer(sig *signal, cal *stat.Calibration, strata []stratum, pl
 	for k := range strata {
 		r := s.sum(&strata[k], of, h)
 		p := cal.P[place[k]]
-		c.P[k] = (r.y[sig.count] + pseudoRequests*p) / (r.n + pseudoRequests)
+		c.P[k] = (r.y[sig.count] + pseudoRequests*p) / (r.of(sig.count) + pseudoRequests)
 		c.PhiW[k] = cal.PhiW[place[k]]
 	}
 	return &c

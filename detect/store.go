@@ -46,27 +46,37 @@ func holds(lat uint8, k int) bool { return k >= thresholds-int(lat) }
 type cell struct {
 	at       int32
 	n        uint16
+	timed    uint16 // requests with a duration
 	lat      uint8
 	starting bool // the instance is so young that failures do not count
 	y        [counts]uint16
 }
 
 // add counts more, thinning the whole cell rather than overflowing: ratios are kept.
-func (c *cell) add(n uint64, y [counts]uint64) {
+func (c *cell) add(n, timed uint64, y [counts]uint64) {
 	n += uint64(c.n)
+	timed += uint64(c.timed)
 	for i := range y {
 		y[i] += uint64(c.y[i])
 	}
-	for n > 0xffff {
-		n /= 2
+	for max(n, timed) > 0xffff {
+		n, timed = n/2, timed/2
 		for i := range y {
 			y[i] /= 2
 		}
 	}
-	c.n = uint16(n)
+	c.n, c.timed = uint16(n), uint16(timed)
 	for i := range y {
-		c.y[i] = uint16(min(y[i], n))
+		c.y[i] = uint16(min(y[i], uint64(c.of(i))))
 	}
+}
+
+// of is how many requests one of the counts is of.
+func (c *cell) of(count int) uint16 {
+	if count >= countP50 {
+		return c.timed
+	}
+	return c.n
 }
 
 // series are the cells of one instance and unit, oldest first; windows without traffic are left out.

@@ -74,6 +74,7 @@ type watch struct {
 type fixed struct {
 	limits [thresholds]int16
 	ok     bool
+	timed  float64 // the part of the requests that had a time of their own; 0: no matter
 }
 
 // openWatch begins to watch a release.
@@ -121,6 +122,9 @@ func (w *watch) fixLimits() {
 	for u, x := range w.svc.units {
 		if x.lat != nil {
 			w.limits[u].limits, w.limits[u].ok = x.lat.before(h.from, h.to)
+			if x.lat.self {
+				w.limits[u].timed = w.svc.timed(u, h)
+			}
 		}
 	}
 }

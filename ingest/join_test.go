@@ -13,7 +13,8 @@ import (
 
 const ms = time.Millisecond
 
-// shop is one trace: web calls cart twice at once and a database; the second call of cart fails.
+// shop is one trace: web calls cart twice at once and a database; the second call of cart
+// fails, so that web has no time of its own.
 func shop() []testSpan {
 	return []testSpan{
 		{service: "web", version: "2", pod: "web-1", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "GET /", from: 0, to: 100 * ms, failed: true},
@@ -36,7 +37,6 @@ func TestJoin(t *testing.T) {
 	want := unship.Operation{
 		Name: "GET /", Requests: 1, Failed: 1,
 		Duration: unship.Histogram{{Index: unship.BucketOf(100 * ms), Count: 1}},
-		Self:     unship.Histogram{{Index: unship.BucketOf(30 * ms), Count: 1}}, // less 10–60 and 80–100
 		Calls: []unship.Call{
 			{Callee: "cart", Requests: 1, Total: 2, Failed: 1, Answered: []unship.CalleeAnswer{{Release: release("cart", "7"), Requests: 1}}},
 			{Callee: "postgresql orders", Requests: 1, Total: 1, Unseen: 1},
@@ -87,8 +87,64 @@ func TestChildrenWaitForTheirRequest(t *testing.T) {
 	if diff := cmp.Diff(want, op.Calls); diff != "" || op.FailedHere != 0 {
 		t.Errorf("failed here %d, want 0: its call failed %s", op.FailedHere, diff)
 	}
-	if got := op.Self; got.Total() != 1 || got[0].Index != unship.BucketOf(37*time.Second) {
-		t.Errorf("self %v, want 37 s", got)
+}
+
+func TestOwnTimeIsOfRequestsWhoseCallsWereServed(t *testing.T) {
+	request := testSpan{service: "web", version: "1", pod: "p", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 100 * ms}
+	call := func(id int, kind ptrace.SpanKind, from, to time.Duration) testSpan {
+		s := testSpan{service: "web", version: "1", pod: "p", trace: 1, id: uint64(id), parent: 1, kind: kind, name: "call", from: from, to: to, attrs: map[string]any{"peer.service": "cart"}}
+		if kind == ptrace.SpanKindServer { // without a client span
+			s.service, s.pod, s.attrs = "cart", "q", map[string]any{}
+		}
+		return s
+	}
+	answered := func(s testSpan, code int) testSpan {
+		s.attrs["http.response.status_code"] = code
+		return s
+	}
+	client, server := ptrace.SpanKindClient, ptrace.SpanKindServer
+	for name, c := range map[string]struct {
+		calls []testSpan
+		want  time.Duration // 0: none
+	}{
+		"no calls":           {nil, 100 * ms},
+		"calls that overlap": {[]testSpan{call(2, client, 10*ms, 50*ms), call(3, client, 30*ms, 60*ms), call(4, client, 80*ms, 120*ms)}, 30 * ms},
+		"pauses of its own":  {[]testSpan{call(2, client, 10*ms, 20*ms), call(3, client, 70*ms, 80*ms)}, 80 * ms},
+		"back-off":           {[]testSpan{answered(call(2, client, 10*ms, 20*ms), 503), call(3, client, 70*ms, 80*ms)}, 0},
+		"it gives up":        {[]testSpan{call(2, client, 10*ms, 20*ms), answered(call(3, client, 70*ms, 80*ms), 503)}, 0},
+		"no client spans":    {[]testSpan{call(2, server, 10*ms, 20*ms), call(3, server, 70*ms, 80*ms)}, 80 * ms},
+		"… and a failure":    {[]testSpan{answered(call(2, server, 10*ms, 20*ms), 503), call(3, server, 70*ms, 80*ms)}, 0},
+		"… and a rejection":  {[]testSpan{answered(call(2, server, 10*ms, 20*ms), 429), call(3, server, 70*ms, 80*ms)}, 0},
+	} {
+		op := operation(t, take(t, append(c.calls, request)...), "web", "op")
+		var want unship.Histogram
+		if c.want > 0 {
+			want.Add(unship.BucketOf(c.want), 1)
+		}
+		if diff := cmp.Diff(want, op.Self); diff != "" || op.Requests != 1 || op.Duration.Total() != 1 || !op.Apart() {
+			t.Errorf("%s: own time %v, want %v of 1 request: %+v", name, op.Self, want, op)
+		}
+	}
+}
+
+// Where calls fail, windows may hold no own time at all: spans told of them nevertheless.
+func TestSpansWithoutOwnTimeAreRemembered(t *testing.T) {
+	a, tick := newAggregator(t), take(t, shop()...)[0]
+	a.Remember(tick)
+	for name, version := range map[string]string{"web": "2", "cart": "7"} {
+		if s := a.service(release(name, version).Service); s.told != a.index(tick.Start.UnixNano()) {
+			t.Errorf("%s: spans told of it last in window %d", name, s.told)
+		}
+	}
+}
+
+func TestSpansThatWaitLeaveTheirOwnTime(t *testing.T) {
+	a := newAggregator(t)
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 3, id: 2, parent: 1, kind: ptrace.SpanKindClient, from: 1 * time.Second, to: 4 * time.Second, attrs: map[string]any{"peer.service": "slow"}})
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 4, id: 9, kind: ptrace.SpanKindServer, name: "other", from: 30 * time.Second, to: 31 * time.Second})
+	send(t, a, testSpan{service: "web", version: "1", pod: "p", trace: 3, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 40 * time.Second})
+	if got := operation(t, a.Flush(), "web", "op").Self; got.Total() != 1 || got[0].Index != unship.BucketOf(37*time.Second) {
+		t.Errorf("own time %v, want 37 s", got)
 	}
 }
 

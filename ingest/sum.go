@@ -44,7 +44,7 @@ type cell struct {
 	requests, here, rejected uint64
 	refused                  uint64 // rejected, and not repeated by the caller with success
 	hereIn                   uint32
-	self                     durations
+	self                     durations // of requests all of whose calls were served
 }
 
 // clear empties a sum, and keeps its room unless that is more than most need.
@@ -128,15 +128,17 @@ func (j *joiner) sum(p position, children []child) {
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
 	total := r.end - r.start
 	bucket := unship.BucketOf(time.Duration(total))
-	self := bucket
-	if busy := j.busy(r, children); busy > 0 {
-		self = unship.BucketOf(time.Duration(total - busy))
-	}
 	s.duration.add(bucket)
-	calleeFailed := j.countCalls(s, r, children)
-	here := r.result == failed && !calleeFailed
+	worst := j.countCalls(s, r, children)
+	here := r.result == failed && worst != failed
 	j.countFailure(s, r, here)
-	j.countCell(s, p, here, self)
+	c := j.countCell(s, p, here)
+	if worst == succeeded { // else it may have waited before it called again
+		if busy := j.busy(r, children); busy > 0 {
+			bucket = unship.BucketOf(time.Duration(total - busy))
+		}
+		c.self.add(bucket)
+	}
 	if e := (example{trace: r.trace, id: r.id, duration: total, failed: r.result == failed}); s.wants(&e) {
 		j.explain(&e, r, children)
 		s.keep(e)
@@ -155,7 +157,7 @@ func (j *joiner) countFailure(s *sum, r *record, here bool) {
 	}
 }
 
-func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
+func (j *joiner) countCell(s *sum, p position, here bool) *cell {
 	r := j.at(p)
 	key := cellKey{traits: j.traitsNumber(r.traits())}
 	if resource, ok := j.caller(p); ok {
@@ -163,7 +165,6 @@ func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
 	}
 	c := s.cell(key)
 	c.requests++
-	c.self.add(self)
 	if r.result == rejected {
 		c.rejected++
 		if !j.repeated(p) {
@@ -174,6 +175,7 @@ func (j *joiner) countCell(s *sum, p position, here bool, self int16) {
 		c.hereIn = j.serial
 		c.here++
 	}
+	return c
 }
 
 // repeated says that a request's caller asked again after this answer, within the same
@@ -223,19 +225,18 @@ func (j *joiner) busy(r *record, children []child) (total int64) {
 type madeCall struct {
 	name       uint32
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
-	succeeded  bool
-	failed     bool
+	result     result
 	unseen     bool // no span of who answered
 }
 
-// countCalls counts what a request called, and says whether any of it failed.
-func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFailed bool) {
+// countCalls counts what a request called, and says what became of the worst of it.
+func (j *joiner) countCalls(s *sum, request *record, children []child) (worst result) {
 	j.called = j.called[:0]
 	for _, c := range children {
 		if c.call {
 			call := j.madeCall(c)
 			j.called = append(j.called, call)
-			anyFailed = anyFailed || call.failed
+			worst = max(worst, call.result)
 		}
 	}
 	if len(j.called) > 1 {
@@ -243,7 +244,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
 		})
 	}
-	unusable := !anyFailed && request.result != succeeded
+	unusable := worst != failed && request.result != succeeded
 	for rest := j.called; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].name == rest[0].name {
@@ -252,7 +253,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 		s.addCalls(rest[:n], unusable, j.serial)
 		rest = rest[n:]
 	}
-	return anyFailed
+	return worst
 }
 
 // madeCall reads a call. A server span directly below the request is its own answer.
@@ -260,7 +261,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 // A call that ended well was answered, whether or not the answer's span was seen.
 func (j *joiner) madeCall(c child) madeCall {
 	r := j.at(c.span)
-	m := madeCall{failed: r.result == failed, succeeded: r.result == succeeded}
+	m := madeCall{result: r.result}
 	if c.direct {
 		m.name = j.sums.names.numberOf(j.resources[r.resource].release.Name)
 		m.answeredBy = r.resource + 1
@@ -280,14 +281,14 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 	c.counts.Total += uint64(len(list))
 	last, served := uint32(0), 0
 	for _, call := range list {
-		if call.succeeded {
+		switch call.result {
+		case succeeded:
 			served++
-		}
-		if call.failed {
+		case failed:
 			c.counts.Failed++
 		}
 		switch {
-		case call.unseen && call.succeeded:
+		case call.unseen && call.result == succeeded:
 			c.counts.Unseen++
 		case call.unseen:
 			c.counts.Unanswered++

@@ -246,7 +246,7 @@ func (a *Aggregator) Remember(t unship.Tick) {
 			if op.Name != unship.OverflowOperation {
 				s.operations[op.Name] = max(s.operations[op.Name], index)
 			}
-			if len(op.Self) > 0 { // only spans tell it
+			if op.Apart() {
 				s.told = max(s.told, index)
 			}
 			s.remember(&op, index)

@@ -237,7 +237,9 @@ func (i *instance) count(op int, o outcome, callFailed bool, self float64, group
 		p.FailedHere++
 	}
 	p.Duration.Add(unship.BucketOf(duration(o.seconds)), 1)
-	p.Self.Add(unship.BucketOf(duration(self)), 1)
+	if !callFailed {
+		p.Self.Add(unship.BucketOf(duration(self)), 1)
+	}
 	for _, g := range groups {
 		c := unship.Call{Callee: g.service.name, Requests: 1, Total: g.calls, Failed: g.failed, Unanswered: g.lost}
 		if g.calls >= 2 {
