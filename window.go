@@ -76,7 +76,7 @@ type Call struct {
 	Callee   string `json:"callee"`   // service, database, queue: peer.service, db.system.name and address, …
 	Requests uint64 `json:"requests"` // requests that called it at all
 	Twice    uint64 `json:"twice"`    // requests that it served twice or more: what is repeated after a failure does not count
-	FourPlus uint64 `json:"four"`     // requests that called it four times or more
+	FourPlus uint64 `json:"four"`     // requests that called it four times or more, failures aside
 	Total    uint64 `json:"total"`    // calls
 	Failed   uint64 `json:"failed"`   // calls that failed
 	// Unanswered counts calls that did not end well and for which no span of the callee

@@ -250,6 +250,8 @@ func TestCallsThatAreRepeated(t *testing.T) {
 		{"refused and repeated", asks(1, false, 401, 200), unship.Call{Requests: 1, Total: 2, Failed: 1}, 0},
 		{"refused", asks(1, false, 401), unship.Call{Requests: 1, Total: 1, Failed: 1}, 1},
 		{"refused after it was served", asks(1, false, 200, 401), unship.Call{Requests: 1, Total: 2, Failed: 1}, 1},
+		{"fails three times, then is served", asks(1, false, 500, 500, 500, 200), unship.Call{Requests: 1, Total: 4, Failed: 3}, 0},
+		{"called four times", asks(1, false, 200, 200, 200, 200), unship.Call{Requests: 1, Twice: 1, FourPlus: 1, Total: 4}, 0},
 		{"served twice", asks(1, false, 200, 200), unship.Call{Requests: 1, Twice: 1, Total: 2}, 0},
 		{"the answer's span was lost", asks(1, false, 0), unship.Call{Requests: 1, Total: 1, Unseen: 1}, 0},
 		{"no answer", asks(1, true, 0), unship.Call{Requests: 1, Total: 1, Failed: 1, Unanswered: 1}, 0},

@@ -279,13 +279,13 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 	c := s.callsOf(list[0].name)
 	c.counts.Requests++
 	c.counts.Total += uint64(len(list))
-	last, served := uint32(0), 0
+	last, served, lost := uint32(0), 0, 0
 	for _, call := range list {
 		switch call.result {
 		case succeeded:
 			served++
 		case failed:
-			c.counts.Failed++
+			lost++
 		}
 		switch {
 		case call.unseen && call.result == succeeded:
@@ -298,10 +298,11 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 			c.answer(call.answeredBy-1, unusable, serial)
 		}
 	}
+	c.counts.Failed += uint64(lost)
 	if served >= 2 { // what is repeated after a failure is not asked twice
 		c.counts.Twice++
 	}
-	if len(list) >= 4 {
+	if len(list)-lost >= 4 {
 		c.counts.FourPlus++
 	}
 }
