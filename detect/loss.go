@@ -28,19 +28,70 @@ type loss struct {
 	lost, all float64                                // calls since
 	kept      []lossCell
 
-	// In windows that were not calm: their number and calls; what the candidate lacks of its
-	// share of them, and how many were lost; the share, and the requests that told it.
-	uneasy                 int
-	calls, lacked, lacking float64
-	share, shareOf         float64
+	uneasy            int // windows that were not calm
+	most              mostShare
+	known             float64 // calls while surely none were being lost
+	calls, got, lacks float64 // the others: all, those that the candidate answered, the lost ones
+	run, runGot       float64 // of them since one was lost: all, those that the candidate answered
 }
 
 // spares says that the lost calls are not the candidate's alone: what it lacks of its
 // share is nearer, by more than its standard deviation, to what it would if both versions
 // lost as large a part of their calls. Both the calls and the share are binomial.
+//
+// Where some of its calls are lost all the time, what the candidate has of the others is as
+// much too small as it would be if all of them were its own: they tell no share. It
+// is known from calls of which none were lost, and no smaller than the largest
+// that it had of the answers later: shares grow, and instances that are started
+// again have none for a while. Where no calls tell it, nobody is spared.
 func (l *loss) spares() bool {
-	sd := math.Sqrt(l.share * (1 - l.share) * l.calls * (1 + l.calls/math.Max(1, l.shareOf)))
-	return l.lacked+sd < (1+l.share)/2*l.lacking
+	share := l.most.share
+	sd := math.Sqrt(share * (1 - share) * l.calls * (1 + l.calls/l.known))
+	return l.known > 0 && l.most.seen >= shareWindows && share*l.calls-l.got+sd < (1+share)/2*l.lacks
+}
+
+// byChance is the logarithm of the odds against so long a run of answered calls by chance.
+const byChance = 3
+
+// follow takes in what tells whether the lost calls are the candidate's alone. A run
+// of calls of which none is lost says that none were being lost if as long a run, at the rate
+// at which they were until now, would hardly have come in any of the pauses between.
+func (l *loss) follow(c askedCell, calm bool, got float64) {
+	calls := float64(c.calls)
+	l.most.add(got, calls-c.lost)
+	if calm && l.lacks == 0 {
+		l.known += calls
+		return
+	}
+	l.calls, l.got, l.lacks = l.calls+calls, l.got+got, l.lacks+c.lost
+	if !calm {
+		l.run, l.runGot = 0, 0
+		return
+	}
+	l.run, l.runGot = l.run+calls, l.runGot+got
+	if l.run*l.lacks/l.calls > byChance+math.Log1p(float64(l.uneasy)) {
+		l.known, l.calls, l.got = l.known+l.run, l.calls-l.run, l.got-l.runGot
+		l.run, l.runGot = 0, 0
+	}
+}
+
+// mostShare is the largest share of the answers that the candidate had over some windows.
+type mostShare struct {
+	share  float64
+	latest [shareWindows]struct{ c, all float64 }
+	seen   int
+}
+
+func (m *mostShare) add(c, all float64) {
+	m.latest[m.seen%shareWindows] = struct{ c, all float64 }{c, all}
+	m.seen++
+	var sum struct{ c, all float64 }
+	for _, x := range m.latest {
+		sum.c, sum.all = sum.c+x.c, sum.all+x.all
+	}
+	if m.seen >= shareWindows {
+		m.share = math.Max(m.share, sum.c/math.Max(1, sum.all))
+	}
 }
 
 // lossCell is the table of one window.
@@ -73,10 +124,10 @@ func (l *loss) since(from int32) []tally {
 
 func newLoss(s *service, h history) *loss {
 	x, n := s.lostBefore(h)
-	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
 	lost, calls := s.lost(h)
-	l.usual, l.before = lost/math.Max(1, calls), calls
-	return l
+	o := stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)}
+	tolerate(&o, lost, calls)
+	return &loss{rise: stat.NewShift(o), usual: lost / math.Max(1, calls), before: calls}
 }
 
 // grow takes in how many of the candidate's instances serve: with more than ever its share
@@ -87,7 +138,7 @@ func (l *loss) grow(instances int) {
 	}
 	l.instances, l.calm = instances, 0
 	l.served = [shareWindows]struct{ c, all float64 }{}
-	l.calls, l.lacked, l.lacking, l.share, l.shareOf = 0, 0, 0, 0, 0
+	l.most, l.known, l.calls, l.got, l.lacks, l.run, l.runGot = mostShare{}, 0, 0, 0, 0, 0, 0
 }
 
 // alive is how many instances of a version are heard of in window t.
@@ -105,8 +156,11 @@ func (s *service) alive(version string, t int32) (n int) {
 func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
 	l.rise.Add(math.Max(0, c.lost-float64(c.elsewhere*float64(c.calls))), float64(c.calls), usualDrift(countFailedHere))
 	l.lost, l.all = l.lost+c.lost, l.all+float64(c.calls)
-	served := float64(candidate + baseline)
-	if c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
+	served, answered := float64(candidate+baseline), float64(c.calls)-c.lost
+	got := answered * float64(candidate) / math.Max(1, served)
+	calm := c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls)
+	l.follow(c, calm, got)
+	if calm {
 		if served > 0 {
 			l.served[l.calm%shareWindows] = struct{ c, all float64 }{float64(candidate), served}
 			l.calm++
@@ -121,10 +175,6 @@ func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
 	if all == 0 {
 		return t
 	}
-	answered := float64(c.calls) - c.lost
-	got := answered * float64(candidate) / math.Max(1, served)
-	l.share, l.shareOf, l.calls = mine/all, all, l.calls+float64(c.calls)
-	l.lacked, l.lacking = l.lacked+mine/all*float64(c.calls)-got, l.lacking+c.lost
 	return l.meant(c, candidate, baseline, math.Min(c.lost, math.Max(0, mine/all*float64(c.calls)-got)))
 }
 

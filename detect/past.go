@@ -169,8 +169,11 @@ func (p *past) addStream(s *shiftStream, h history) {
 		}
 	}
 	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, s.opt.Phi)
-	if s.points != nil {
+	switch {
+	case s.points != nil:
 		s.opt.Phi = s.scattered()
+	case s.signal.near == unheard:
+		tolerate(&s.opt, s.lost, all.n)
 	}
 	s.pre = all
 	s.shift = stat.NewShift(s.opt)

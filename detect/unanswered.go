@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"unship.dev"
+	"unship.dev/detect/stat"
 )
 
 // Rules of calls that nobody answers.
@@ -123,6 +124,17 @@ func (s *service) lostBefore(h history) (x, n []float64) {
 		}
 	}
 	return x, n
+}
+
+// tolerate makes the past of lost calls as certain as it is. The rate of those that were lost,
+// so many of so many calls, is as uncertain as its counts make it; the rate that would have been
+// tolerated beside them is not, although it is among the counts. A gamma distribution with the
+// mean and the variance of the sum has so many times the counts of both.
+func tolerate(o *stat.ShiftOptions, lost, calls float64) {
+	times := 1 + lostTolerated*calls/(lost+.5)
+	for k := range o.PreX {
+		o.PreX[k], o.PreN[k] = o.PreX[k]*times, o.PreN[k]*times
+	}
 }
 
 // blindShare is how much more of the calls to a service, in so many windows, may have no
