@@ -23,6 +23,8 @@ type neighbourhood struct {
 	hangs      float64 // of the calls to the new version
 	lost       float64 // share of all calls that no span answers, so many windows from the release on
 	lostAfter  int
+	surges     float64 // so many times as many calls, from shortly before the release on; 0: none
+	otherLoses float64 // share of the calls to another service that no span answers, from the release on
 	now        int
 	aside      int     // requests of the caller that call nobody
 	asideFails float64 // share of those that fail, from the release on
@@ -36,7 +38,11 @@ const (
 func (n *neighbourhood) tick(t int) (unship.Tick, []unship.Release) {
 	n.now = t
 	k, r := n.simulation.tick(t)
-	k.Windows = append(k.Windows, n.caller(t, "2.0.0", callsPerWindow))
+	requests := callsPerWindow
+	if n.surges > 0 && t >= simStart-3 {
+		requests = int(callsPerWindow * n.surges)
+	}
+	k.Windows = append(k.Windows, n.caller(t, "2.0.0", requests))
 	if n.releasedAt > 0 && t >= n.releasedAt {
 		k.Windows = append(k.Windows, n.caller(t, "2.1.0", callsPerWindow/4))
 	}
@@ -86,12 +92,20 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	for _, a := range answers {
 		failed += a.Failed
 	}
+	other := unship.Call{Callee: "ledger", Requests: uint64(requests), Total: uint64(requests)}
+	if t >= simStart {
+		other.Unanswered = n.failures(requests, n.otherLoses)
+	}
+	other.Answered = []unship.CalleeAnswer{{Release: n.id("ledger", "1.0.0"), Requests: uint64(requests) - other.Unanswered}}
 	w := unship.Window{
 		Release: n.id("web", version), Instance: unship.Instance{ID: "web-" + version}, Start: simTime(t), Length: simTime(1).Sub(simTime(0)),
 		Operations: []unship.Operation{{
 			Name: "GET /page", Requests: uint64(requests), Failed: failed + uint64(failedCalls), FailedHere: failed,
 			Calls: []unship.Call{call},
 		}},
+	}
+	if n.surges > 0 {
+		w.Operations[0].Calls = append(w.Operations[0].Calls, other)
 	}
 	if n.aside > 0 {
 		p := .002
@@ -267,6 +281,36 @@ func TestRisingLossIsAskedAbout(t *testing.T) {
 				if last.Verdict == unship.Healthy {
 					t.Errorf("%s, seed %d: healthy: %s", c.name, seed, last.Why)
 				}
+			}
+		}
+	}
+}
+
+// More calls, and that everything gets slower with them, excuse none that nobody answers where
+// none were lost before, unless another service that is called more loses some as well.
+func TestSurgesExcuseNoLoss(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		lost, other float64
+		regressed   bool
+	}{
+		{"calls are lost", .1, 0, true},
+		{"others lose as many", .1, .1, false},
+		{"none are lost", 0, 0, false},
+	} {
+		for seed := range uint64(3) {
+			n := &neighbourhood{simulation: newSimulation(seed + 970), of: "cart", surges: 2.5, lost: c.lost, lostAfter: 1, otherLoses: c.other}
+			n.load = func(t int) float64 {
+				if t >= simStart-3 {
+					return n.surges
+				}
+				return 1
+			}
+			n.harmBetween("", simStart-3, 1<<30, effect{latency: 2})
+			n.replaced()
+			if j := n.judge(t); (j.Verdict == unship.Regressed) != c.regressed || c.regressed && j.Findings[0].Signal != unship.SignalUnanswered {
+				t.Errorf("%s, seed %d: %v, log E %.1f: %s", c.name, seed, j.Verdict, j.LogE, j.Why)
 			}
 		}
 	}

@@ -292,8 +292,8 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
-			if s.signal.near == unheard { // a service that answers no more is not short of load
-				load = p.w.svc.loadAsked(t, p.asked)
+			if s.signal.near == unheard { // what load does to others is left out already
+				load = 0
 			}
 			calm := p.drift(s, 0, t-p.w.begin)
 			usual := math.Hypot(calm, strainSD*s.strain.x/math.Max(1e-12, s.strain.n))
@@ -303,6 +303,9 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			s.pass()
 		}
 		p.logA[k] = s.shift.LogA()
+		if s.signal.near == unheard {
+			p.logA[k] = p.lostAlone(s)
+		}
 	}
 }
 
@@ -373,7 +376,7 @@ func (p *past) weighOutside() {
 	for k, s := range p.streams {
 		p.logB[k] = 0
 		switch {
-		case s.shift == nil: // what trends and neighbours tell is weighed against shifts from outside already
+		case s.shift == nil || s.signal.near == unheard: // what trends and neighbours tell is weighed against shifts from outside already
 			p.logB[k] = math.Inf(-1)
 		case sum > negligible:
 			p.logB[k] = p.outsideOf(s.shift, p.rivalsOf(s.signal))

@@ -98,20 +98,34 @@ func (s *service) askedAt(t int32) askedCell {
 
 // askedBefore gives the mean number of calls to the service in a window.
 func (s *service) askedBefore(h history) float64 {
-	sum := uint64(0)
-	for _, c := range s.asked {
-		if c.at >= h.from && c.at < h.to {
-			sum += c.calls
-		}
-	}
-	return float64(sum) / float64(max(1, h.to-h.from))
+	_, calls := s.lost(h)
+	return calls / float64(max(1, h.to-h.from))
 }
 
-// loadAsked is by how much, beyond the dead zone, the log of the calls to the
-// service differs from before.
-func (s *service) loadAsked(t int32, before float64) float64 {
+// surges says that the service is called more, beyond the dead zone, than before.
+func (s *service) surges(t int32, before float64) bool {
 	is := s.askedBefore(history{t - loadWindows + 1, t + 1})
-	return math.Max(0, math.Abs(math.Log((is+1)/(before+1)))-loadDeadZone)
+	return math.Log((is+1)/(before+1)) > loadDeadZone
+}
+
+// lostByOthers is the part of the calls that others lose in window t as well: of all
+// the others' or, when the service is called more than before, the largest that one
+// loses which is so, too. Who calls the service may lose calls because of it.
+func (p *past) lostByOthers(t int32) float64 {
+	part := float64(p.w.svc.askedAt(t).elsewhere)
+	if !p.w.svc.surges(t, p.asked) {
+		return part
+	}
+	h := p.w.history()
+	for id, o := range p.w.svc.estate { // the largest: the order does not matter
+		if id == p.w.svc.id || id.Environment != p.w.svc.id.Environment || slices.Contains(p.callers, o) || !o.surges(t, o.askedBefore(h)) {
+			continue
+		}
+		if lost, calls := o.lost(history{t - loadWindows + 1, t + 1}); calls >= minCalls {
+			part = math.Max(part, lost/calls)
+		}
+	}
+	return part
 }
 
 // lostBefore gives lost calls, and those that would have been tolerated, and all calls,
