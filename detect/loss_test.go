@@ -27,11 +27,12 @@ func TestSpares(t *testing.T) {
 		name   string
 		calls  float64 // a window
 		lose   func(at int) estranged
-		spared bool
+		spared bool // nobody is asked
+		blamed bool // it is known whose they are
 	}{
-		{"a quarter hangs, few calls", 7, steady(.25, 0, 0, 200), false},
-		{"a quarter hangs, more calls", 40, steady(.25, 0, 0, 200), false},
-		{"a quarter hangs, many calls", 200, steady(.25, 0, 6, 200), false},
+		{"a quarter hangs, few calls", 7, steady(.25, 0, 0, 200), false, false},
+		{"a quarter hangs, more calls", 40, steady(.25, 0, 0, 200), false, false},
+		{"a quarter hangs, later, many calls", 200, steady(.25, 0, 60, 200), false, true},
 		{"it crashes and is left out for a while, and is given more all the time", 18, func(at int) estranged {
 			switch phase := at % 10; {
 			case phase >= 6:
@@ -40,10 +41,10 @@ func TestSpares(t *testing.T) {
 				return estranged{.05 + float64(at)/400, 1, 0}
 			}
 			return estranged{share: .05 + float64(at)/400}
-		}, false},
-		{"both lose a tenth", 200, steady(.1, .1, 12, 200), true},
-		{"both lost some for a while", 200, steady(.3, .3, 0, 24), true},
-		{"nobody knows: both lose a tenth from the start", 200, steady(.1, .1, 0, 200), false},
+		}, false, false},
+		{"both lose a tenth", 200, steady(.1, .1, 12, 200), true, false},
+		{"both lost some for a while", 200, steady(.3, .3, 0, 24), true, false},
+		{"nobody knows: both lose a tenth from the start", 200, steady(.1, .1, 0, 200), false, false},
 	} {
 		for seed := range uint64(5) {
 			rng := rand.New(rand.NewPCG(seed, 7))
@@ -57,21 +58,24 @@ func TestSpares(t *testing.T) {
 				lose, x := c.lose(at), askedCell{}
 				var mine, theirs uint64
 				for range int(c.calls) {
-					new := rng.Float64() < lose.share
+					fresh := rng.Float64() < lose.share
 					x.calls++
 					switch p := rng.Float64(); {
-					case new && p < lose.mine, !new && p < lose.theirs:
+					case fresh && p < lose.mine, !fresh && p < lose.theirs:
 						x.lost++
-					case new:
+					case fresh:
 						mine++
 					default:
 						theirs++
 					}
 				}
-				l.table(x, mine, theirs)
+				l.table(x, mine, theirs, 0)
 			}
 			if got := l.spares(); got != c.spared {
 				t.Errorf("%s, seed %d: spared %v, want %v: %+v", c.name, seed, got, c.spared, *l)
+			}
+			if got := l.accuses(); got != c.blamed {
+				t.Errorf("%s, seed %d: blamed %v, want %v: %+v", c.name, seed, got, c.blamed, *l)
 			}
 			if ask := l.rise.LogA() + math.Log(weightUnanswered); ask < math.Log(100) {
 				t.Errorf("%s, seed %d: log E %.1f to ask, though no call was lost before", c.name, seed, ask)

@@ -24,7 +24,33 @@ type askedCell struct {
 	at            int32
 	calls, unseen uint64
 	lost          float64
-	elsewhere     float64 // part of the calls to other services that were lost
+	received      []receivedCell // by whom, of those that were lost, as far as it is known
+	elsewhere     float64        // part of the calls to other services that were lost
+}
+
+// receivedCell counts lost calls that a version is known to have got.
+type receivedCell struct {
+	version string
+	calls   float64
+}
+
+// receivedBy is how many of the lost calls a version is known to have got.
+func (c *askedCell) receivedBy(version string) float64 {
+	for _, r := range c.received {
+		if r.version == version {
+			return math.Min(r.calls, c.lost)
+		}
+	}
+	return 0
+}
+
+func (c *askedCell) receive(version string, calls float64) {
+	k := slices.IndexFunc(c.received, func(r receivedCell) bool { return r.version == version })
+	if k < 0 {
+		k = len(c.received)
+		c.received = append(c.received, receivedCell{version: version})
+	}
+	c.received[k].calls += calls
 }
 
 // learnNames notes under which names a caller calls whom, as far as answers
@@ -58,6 +84,11 @@ func (d *Detector) ask(s *service, w *unship.Window, t int32) {
 			}
 			x := &callee.asked[len(callee.asked)-1]
 			x.calls, x.unseen, x.lost = x.calls+c.Total, x.unseen+c.Unseen, x.lost+lostOf(&c)
+			for _, r := range c.Received {
+				if r.Release.Service == callee.id {
+					x.receive(r.Release.Version, float64(r.Unanswered))
+				}
+			}
 		}
 	}
 }
