@@ -222,13 +222,13 @@ func (s *shiftStream) places() int {
 	return len(s.strata)
 }
 
-// lostAlone is the log evidence that calls go unanswered since the release, weighed by itself
-// against a shift that came at a moment of its own. One stream shifts so with the probability
+// alone is the log evidence of a shift. That calls go unanswered since the release is weighed
+// by itself against a shift that came at a moment of its own. One stream shifts so with the probability
 // that any does, and it is this one with its part of the weights. That others shift, such as
 // durations when more is asked, does not speak against it: who answers more slowly answers.
-func (p *past) lostAlone(s *shiftStream) float64 {
+func (p *past) alone(s *shiftStream) float64 {
 	e := s.shift.LogA()
-	if e > negligible {
+	if s.signal.near == unheard && e > negligible {
 		own := p.exogenous * s.weight
 		e -= stat.LogAdd(math.Log1p(-own), math.Log(own)+s.shift.LogB())
 	}

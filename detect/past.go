@@ -285,16 +285,15 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 				ratio = s.points.ratio(p.w, t)
 			case s.event > 0: // where others fail more as well, they have more to say of it
 				ratio = ctx.ratio[countFailedHere]
-			case s.signal.unit != ofCalls && s.flow == nil && s.signal.near != unheard:
+			case s.signal.near == unheard: // what load does to others is left out already
+				load = 0
+			case s.signal.unit != ofCalls && s.flow == nil:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
 			s.stirred = s.stirred || ratio > outsideTimes || load > 0 || s.signal.unit == ofRequests && ctx.moved[s.signal.count]
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
-			if s.signal.near == unheard { // what load does to others is left out already
-				load = 0
-			}
 			calm := p.drift(s, 0, t-p.w.begin)
 			usual := math.Hypot(calm, strainSD*s.strain.x/math.Max(1e-12, s.strain.n))
 			s.shift.AddStrained(x, want*ratio, usual, p.drift(s, load, t-p.w.begin)-calm)
@@ -302,10 +301,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		} else {
 			s.pass()
 		}
-		p.logA[k] = s.shift.LogA()
-		if s.signal.near == unheard {
-			p.logA[k] = p.lostAlone(s)
-		}
+		p.logA[k] = p.alone(s)
 	}
 }
 
