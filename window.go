@@ -86,6 +86,7 @@ type Call struct {
 	// Unseen counts those that ended well though no such span was seen: telemetry was lost.
 	Unseen   uint64         `json:"unseen,omitempty"`
 	Answered []CalleeAnswer `json:"answered,omitempty"` // by the release that answered, sorted; only where it is known
+	Received []CallReceived `json:"received,omitempty"` // by the release that got them, sorted; only where it is known
 }
 
 // CalleeAnswer counts an operation's requests by the release that answered a call of theirs.
@@ -95,6 +96,14 @@ type CalleeAnswer struct {
 	// Failed are those of them that failed or were rejected although none of their
 	// calls failed: the caller could not use an answer that looked like success.
 	Failed uint64 `json:"failed,omitempty"`
+}
+
+// CallReceived counts the calls of which no span of the callee was seen, and which a release is
+// known to have got all the same: it left spans of what it did with them, though not of all.
+// Where several services did they are counted for each.
+type CallReceived struct {
+	Release    ReleaseID `json:"release"`
+	Unanswered uint64    `json:"unanswered"` // of [Call.Unanswered]
 }
 
 // Caller counts an operation's requests by the release that called.
@@ -235,12 +244,16 @@ func (c *Call) merge(o Call) {
 	c.Unseen += o.Unseen
 	c.Answered = mergeSorted(c.Answered, o.Answered,
 		func(a, b CalleeAnswer) int { return a.Release.Compare(b.Release) }, (*CalleeAnswer).merge)
+	c.Received = mergeSorted(c.Received, o.Received,
+		func(a, b CallReceived) int { return a.Release.Compare(b.Release) }, (*CallReceived).merge)
 }
 
 func (a *CalleeAnswer) merge(o CalleeAnswer) {
 	a.Requests += o.Requests
 	a.Failed += o.Failed
 }
+
+func (r *CallReceived) merge(o CallReceived) { r.Unanswered += o.Unanswered }
 
 func (c *Caller) merge(o Caller) {
 	c.Requests += o.Requests

@@ -107,7 +107,7 @@ func (s *stream) logE() float64 {
 		return s.rise.evidence()
 	}
 	if s.loss != nil {
-		return math.Min(s.weakest().proc.LogE(), s.loss.rise.LogA())
+		return s.loss.judges(s.weakest().proc.LogE())
 	}
 	return s.weakest().proc.LogE()
 }

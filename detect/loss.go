@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"unship.dev"
 	"unship.dev/detect/stat"
@@ -18,6 +19,10 @@ import (
 // one against each, is an e-value against the union. Traffic taken away from
 // the release loses no calls; a network or a tracer that loses the calls of
 // both versions leaves the shares alone.
+//
+// Some of the lost calls are known to have been meant for the candidate: it left spans of what
+// it did with them. All others count as the baseline's where the shares do not tell: new
+// versions may leave more spans.
 type loss struct {
 	rise      *stat.Shift
 	served    [shareWindows]struct{ c, all float64 } // of the last calm windows
@@ -27,20 +32,102 @@ type loss struct {
 	before    float64                                // the calls of which that is
 	lost, all float64                                // calls since
 	kept      []lossCell
+	own       float64 // of the lost calls, how many are taken for the candidate's …
+	received  float64 // … and how many it is known to have got
 
-	// In windows that were not calm: their number and calls; what the candidate lacks of its
-	// share of them, and how many were lost; the share, and the requests that told it.
-	uneasy                 int
-	calls, lacked, lacking float64
-	share, shareOf         float64
+	uneasy            int // windows that were not calm
+	most              mostShare
+	known, knownGot   float64 // calls while surely none were being lost: all, those that the candidate answered
+	calls, got, lacks float64 // the others: all, those that the candidate answered, the lost ones
+	run, runGot       float64 // of them since one was lost: all, those that the candidate answered
 }
 
-// spares says that the lost calls are not the candidate's alone: what it lacks of its
-// share is nearer, by more than its standard deviation, to what it would if both versions
-// lost as large a part of their calls. Both the calls and the share are binomial.
+// Whether the lost calls are the candidate's alone is told by what it lacks of its share: all of
+// them or, if both versions lost as large a part of their calls, its share of them. That
+// is told where each of these lies so many deviations from the middle between them: then
+// by so many deviations on this side of the middle.
+const (
+	toldApart = 2
+	toldSide  = 1
+)
+
+// tells gives how far the two lie from the middle between them, now and at last, and how far beyond
+// it what the candidate lacks lies, in deviations. Calls and share are binomial, so that more calls
+// tell no more once the share is what is least known.
+//
+// Where some of its calls are lost all the time, what the candidate has of the others is as
+// much too small as it would be if all of them were its own: they tell no share. It
+// is known from calls of which none were lost, and no smaller than what it surely had
+// of the answers at some time: shares grow, and instances that are started
+// again have none for a while.
+func (l *loss) tells() (apart, atLast, beyond float64) {
+	if l.known == 0 || l.calls == 0 {
+		return 0, 0, 0
+	}
+	share := math.Max((l.knownGot+.5)/(l.known+1), l.most.share)
+	half, variance := (1-share)/2*l.lacks, share*(1-share)
+	sd := math.Sqrt(variance * l.calls * (1 + l.calls/l.known))
+	return half / sd, half / l.calls * math.Sqrt(l.known/variance), (share*l.calls - l.got - (1+share)/2*l.lacks) / sd
+}
+
+// spares says that nobody is to be asked about the lost calls: they are not the candidate's
+// alone, or it is too early to say and will be told. Where it never will, people are asked.
 func (l *loss) spares() bool {
-	sd := math.Sqrt(l.share * (1 - l.share) * l.calls * (1 + l.calls/math.Max(1, l.shareOf)))
-	return l.lacked+sd < (1+l.share)/2*l.lacking
+	apart, atLast, beyond := l.tells()
+	return atLast >= toldApart*math.Sqrt2 && (apart < toldApart || beyond < toldSide)
+}
+
+// accuses says that the lost calls are the candidate's alone, by its share, or that it is known
+// to have got nearly all of those that count as its own.
+func (l *loss) accuses() bool {
+	apart, _, beyond := l.tells()
+	return apart >= toldApart && beyond >= toldSide || l.received > .9*l.own
+}
+
+// byChance is the logarithm of the odds against so long a run of answered calls by chance.
+const byChance = 3
+
+// follow takes in what tells whether the lost calls are the candidate's alone. A run
+// of calls of which none is lost says that none were being lost if as long a run, at the rate
+// at which they were until now, would hardly have come in any of the pauses between.
+func (l *loss) follow(c askedCell, calm bool, got float64) {
+	calls := float64(c.calls)
+	l.most.add(got, calls-c.lost)
+	if calm && l.lacks == 0 {
+		l.known, l.knownGot = l.known+calls, l.knownGot+got
+		return
+	}
+	l.calls, l.got, l.lacks = l.calls+calls, l.got+got, l.lacks+c.lost
+	if !calm {
+		l.run, l.runGot = 0, 0
+		return
+	}
+	l.run, l.runGot = l.run+calls, l.runGot+got
+	if l.run*l.lacks/l.calls > byChance+math.Log1p(float64(l.uneasy)) {
+		l.known, l.knownGot, l.calls, l.got = l.known+l.run, l.knownGot+l.runGot, l.calls-l.run, l.got-l.runGot
+		l.run, l.runGot = 0, 0
+	}
+}
+
+// mostShare is the largest share of the answers that the candidate surely had over some windows:
+// less by two standard deviations, as the largest of many is by chance.
+type mostShare struct {
+	share  float64
+	latest [shareWindows]struct{ c, all float64 }
+	seen   int
+}
+
+func (m *mostShare) add(c, all float64) {
+	m.latest[m.seen%shareWindows] = struct{ c, all float64 }{c, all}
+	m.seen++
+	var sum struct{ c, all float64 }
+	for _, x := range m.latest {
+		sum.c, sum.all = sum.c+x.c, sum.all+x.all
+	}
+	if m.seen >= shareWindows {
+		all := math.Max(1, sum.all)
+		m.share = math.Max(m.share, sum.c/all-2*math.Sqrt(sum.c*(all-sum.c)/all)/all)
+	}
 }
 
 // lossCell is the table of one window.
@@ -73,10 +160,10 @@ func (l *loss) since(from int32) []tally {
 
 func newLoss(s *service, h history) *loss {
 	x, n := s.lostBefore(h)
-	l := &loss{rise: stat.NewShift(stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)})}
 	lost, calls := s.lost(h)
-	l.usual, l.before = lost/math.Max(1, calls), calls
-	return l
+	o := stat.ShiftOptions{PreX: x, PreN: n, Phi: stat.Unrest(x, n, beforePhi)}
+	tolerate(&o, lost, calls)
+	return &loss{rise: stat.NewShift(o), usual: lost / math.Max(1, calls), before: calls}
 }
 
 // grow takes in how many of the candidate's instances serve: with more than ever its share
@@ -87,7 +174,7 @@ func (l *loss) grow(instances int) {
 	}
 	l.instances, l.calm = instances, 0
 	l.served = [shareWindows]struct{ c, all float64 }{}
-	l.calls, l.lacked, l.lacking, l.share, l.shareOf = 0, 0, 0, 0, 0
+	l.most, l.known, l.knownGot, l.calls, l.got, l.lacks, l.run, l.runGot = mostShare{}, 0, 0, 0, 0, 0, 0, 0
 }
 
 // alive is how many instances of a version are heard of in window t.
@@ -102,30 +189,34 @@ func (s *service) alive(version string, t int32) (n int) {
 
 // table takes in one window: how many calls were lost of how many, and how
 // many requests both versions served. It gives the calls meant for each.
-func (l *loss) table(c askedCell, candidate, baseline uint64) (t stat.Table) {
+func (l *loss) table(c askedCell, candidate, baseline uint64, received float64) (t stat.Table) {
 	l.rise.Add(math.Max(0, c.lost-float64(c.elsewhere*float64(c.calls))), float64(c.calls), usualDrift(countFailedHere))
 	l.lost, l.all = l.lost+c.lost, l.all+float64(c.calls)
-	served := float64(candidate + baseline)
-	if c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls) {
+	served, answered := float64(candidate+baseline), float64(c.calls)-c.lost
+	got := answered * float64(candidate) / math.Max(1, served)
+	calm := c.lost <= (lostRatio*l.usual+lostTolerated)*float64(c.calls)
+	l.follow(c, calm, got)
+	if calm {
 		if served > 0 {
 			l.served[l.calm%shareWindows] = struct{ c, all float64 }{float64(candidate), served}
 			l.calm++
 		}
-		return l.meant(c, candidate, baseline, 0)
+		return l.meant(c, candidate, baseline, received)
 	}
 	l.uneasy++
 	var mine, all float64
 	for _, x := range l.served {
 		mine, all = mine+x.c, all+x.all
 	}
-	if all == 0 {
+	lacking := 0.0
+	if all > 0 {
+		lacking = math.Min(c.lost, mine/all*float64(c.calls)-got)
+	} else if received == 0 {
 		return t
 	}
-	answered := float64(c.calls) - c.lost
-	got := answered * float64(candidate) / math.Max(1, served)
-	l.share, l.shareOf, l.calls = mine/all, all, l.calls+float64(c.calls)
-	l.lacked, l.lacking = l.lacked+mine/all*float64(c.calls)-got, l.lacking+c.lost
-	return l.meant(c, candidate, baseline, math.Min(c.lost, math.Max(0, mine/all*float64(c.calls)-got)))
+	own := math.Max(received, lacking)
+	l.own, l.received = l.own+own, l.received+received
+	return l.meant(c, candidate, baseline, own)
 }
 
 // meant gives the calls meant for each version when so many of the candidate's were lost.
@@ -157,7 +248,7 @@ func (c *comparison) miss(s *stream, t int32) {
 		return
 	}
 	s.loss.grow(c.svc.alive(c.sides.candidate, t))
-	table := s.loss.table(x, candidate, baseline)
+	table := s.loss.table(x, candidate, baseline, x.receivedBy(c.sides.candidate))
 	if table.NC > 0 && table.NB > 0 {
 		d := s.divisions[0]
 		d.proc.Add(0, table)
@@ -202,6 +293,16 @@ func (c *comparison) someoneElse(out map[*instance]bool, t int32) bool {
 	return !silent && other
 }
 
+// judges is the log e-value that more calls are lost than before, and a larger part of the
+// candidate's than of the baseline's.
+func (l *loss) judges(larger float64) float64 {
+	e := math.Min(larger, l.rise.LogA())
+	if !l.accuses() {
+		return math.Min(0, e)
+	}
+	return e
+}
+
 // evidence is the log e-value that more calls are lost, which may be the candidate's.
 func (l *loss) evidence() float64 {
 	if l.uneasy < sparesFor || l.spares() {
@@ -231,6 +332,12 @@ func (c *comparison) risen() *loss {
 	return nil
 }
 
+// received says that the candidate is known to have got most of the lost calls that are taken for
+// its own.
+func (c *comparison) received() bool {
+	return slices.ContainsFunc(c.streams, func(s *stream) bool { return s.loss != nil && s.loss.received > s.loss.own/2 })
+}
+
 // loses says, in words, that more calls go unanswered since the release than before, where
 // it serves beside the old version and nobody knows which of them they were meant for.
 func (w *watch) loses() string {
@@ -257,6 +364,10 @@ func (w *watch) sayLost(f *unship.Finding) string {
 	if f.Ambiguous {
 		return w.sayRise(f.Candidate, f.Baseline)
 	}
-	return fmt.Sprintf("%s of the calls meant for %s go unanswered, by the share of the traffic that it had, %s of those for %s; %d calls seen",
-		percent(f.Candidate), w.release.ReleaseID, percent(f.Baseline), w.baseline, f.Samples.Candidate)
+	by := "by the share of the traffic that it had"
+	if w.conc.received() {
+		by = "by what it began to do for them"
+	}
+	return fmt.Sprintf("%s of the calls meant for %s go unanswered, %s, %s of those for %s; %d calls seen",
+		percent(f.Candidate), w.release.ReleaseID, by, percent(f.Baseline), w.baseline, f.Samples.Candidate)
 }

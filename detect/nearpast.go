@@ -222,6 +222,19 @@ func (s *shiftStream) places() int {
 	return len(s.strata)
 }
 
+// alone is the log evidence of a shift. That calls go unanswered since the release is weighed
+// by itself against a shift that came at a moment of its own. One stream shifts so with the probability
+// that any does, and it is this one with its part of the weights. That others shift, such as
+// durations when more is asked, does not speak against it: who answers more slowly answers.
+func (p *past) alone(s *shiftStream) float64 {
+	e := s.shift.LogA()
+	if s.signal.near == unheard && e > negligible {
+		own := p.exogenous * s.weight
+		e -= stat.LogAdd(math.Log1p(-own), math.Log(own)+s.shift.LogB())
+	}
+	return e
+}
+
 // historyOf gives bad and all requests of a stratum by window before the release.
 func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64) {
 	if s.signal.near == unheard {
@@ -237,7 +250,7 @@ func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64
 func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]bool) (x, n float64) {
 	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
-		return c.lost, float64(c.calls)
+		return math.Max(0, c.lost-p.lostByOthers(t)*float64(c.calls)), float64(c.calls)
 	}
 	if s.flow != nil {
 		return p.flowAt(s.flow, t, out)

@@ -23,6 +23,9 @@ type neighbourhood struct {
 	hangs      float64 // of the calls to the new version
 	lost       float64 // share of all calls that no span answers, so many windows from the release on
 	lostAfter  int
+	leaves     bool    // the new version leaves spans of what it did with calls that it never answered
+	surges     float64 // so many times as many calls, from shortly before the release on; 0: none
+	otherLoses float64 // share of the calls to another service that no span answers, from the release on
 	now        int
 	aside      int     // requests of the caller that call nobody
 	asideFails float64 // share of those that fail, from the release on
@@ -36,7 +39,11 @@ const (
 func (n *neighbourhood) tick(t int) (unship.Tick, []unship.Release) {
 	n.now = t
 	k, r := n.simulation.tick(t)
-	k.Windows = append(k.Windows, n.caller(t, "2.0.0", callsPerWindow))
+	requests := callsPerWindow
+	if n.surges > 0 && t >= simStart-3 {
+		requests = int(callsPerWindow * n.surges)
+	}
+	k.Windows = append(k.Windows, n.caller(t, "2.0.0", requests))
 	if n.releasedAt > 0 && t >= n.releasedAt {
 		k.Windows = append(k.Windows, n.caller(t, "2.1.0", callsPerWindow/4))
 	}
@@ -73,9 +80,14 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	if n.hangs > 0 && t >= simStart+hangAfter {
 		h := n.failures(fresh, n.hangs)
 		call.Unanswered, failedCalls, fresh = h, int(h), fresh-int(h)
+		n.receive(&call, h)
 	}
 	if t >= simStart+n.lostAfter {
-		call.Unanswered += n.failures(old+fresh, n.lost)
+		lost := n.failures(old+fresh, n.lost)
+		call.Unanswered += lost
+		if n.leaves {
+			n.receive(&call, n.failures(int(lost), float64(fresh)/float64(max(1, old+fresh))))
+		}
 	}
 	answers := []unship.CalleeAnswer{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), Failed: n.failures(old, own)}}
 	if fresh > 0 {
@@ -93,6 +105,14 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 			Calls: []unship.Call{call},
 		}},
 	}
+	if n.surges > 0 {
+		other := unship.Call{Callee: "ledger", Requests: uint64(requests), Total: uint64(requests)}
+		if t >= simStart {
+			other.Unanswered = n.failures(requests, n.otherLoses)
+		}
+		other.Answered = []unship.CalleeAnswer{{Release: n.id("ledger", "1.0.0"), Requests: uint64(requests) - other.Unanswered}}
+		w.Operations[0].Calls = append(w.Operations[0].Calls, other)
+	}
 	if n.aside > 0 {
 		p := .002
 		if t >= simStart {
@@ -102,6 +122,13 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 		w.Operations = append(w.Operations, unship.Operation{Name: "GET /status", Requests: uint64(n.aside), Failed: bad, FailedHere: bad})
 	}
 	return w
+}
+
+// receive notes that the new version got so many of the calls that nobody answered.
+func (n *neighbourhood) receive(call *unship.Call, calls uint64) {
+	if n.leaves && calls > 0 {
+		call.Received = append(call.Received, unship.CallReceived{Release: n.id(n.of, "1.1.0"), Unanswered: calls})
+	}
 }
 
 func (n *neighbourhood) callee(t int) unship.Window {
@@ -251,7 +278,7 @@ func TestRisingLossIsAskedAbout(t *testing.T) {
 		{"a tenth of all calls leave no span", func(n *neighbourhood) { n.lost, n.lostAfter = .1, hangAfter }, false},
 		{"hardly any call hangs", func(n *neighbourhood) { n.hang(.01) }, false},
 	} {
-		for seed := range uint64(3) {
+		for seed := range uint64(6) {
 			n := &neighbourhood{simulation: newSimulation(seed + 950), of: "cart", share: .2}
 			c.set(n)
 			n.canary("cart", simStart, 2)
@@ -259,7 +286,7 @@ func TestRisingLossIsAskedAbout(t *testing.T) {
 			if asked.Asks != c.asks || last.Verdict == unship.Regressed && !c.asks {
 				t.Errorf("%s, seed %d: asked %v, %v: %s; want asked %v", c.name, seed, asked.Asks, last.Verdict, last.Why, c.asks)
 			}
-			if c.asks {
+			if c.asks && asked.Asks {
 				f := asked.Findings[0]
 				if f.Signal != unship.SignalUnanswered || f.Ambiguous && (f.Candidate < .005 || f.Candidate > .03) || !strings.Contains(asked.Why, "go unanswered") {
 					t.Errorf("%s, seed %d: %+v: %s", c.name, seed, f, asked.Why)
@@ -267,6 +294,60 @@ func TestRisingLossIsAskedAbout(t *testing.T) {
 				if last.Verdict == unship.Healthy {
 					t.Errorf("%s, seed %d: healthy: %s", c.name, seed, last.Why)
 				}
+			}
+		}
+	}
+}
+
+// Spans of what the new version did with calls that it never answered tell that they were
+// meant for it; that the old version leaves none, when calls of both are lost, is not held
+// against the new one.
+func TestCallsThatWereReceivedTell(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(*neighbourhood)
+		says string // "": it is not blamed
+	}{
+		{"a tenth hang", func(n *neighbourhood) { n.hang(.1) }, "by what it began to do for them"},
+		{"a tenth of all calls leave no span of the callee", func(n *neighbourhood) { n.lost, n.lostAfter = .1, hangAfter }, ""},
+	} {
+		for seed := range uint64(3) {
+			n := &neighbourhood{simulation: newSimulation(seed + 990), of: "cart", share: .2, leaves: true}
+			c.set(n)
+			n.canary("cart", simStart, 2)
+			if j := n.judge(t); (j.Verdict == unship.Regressed) != (c.says != "") || !strings.Contains(j.Why, c.says) {
+				t.Errorf("%s, seed %d: %v, log E %.1f: %s", c.name, seed, j.Verdict, j.LogE, j.Why)
+			}
+		}
+	}
+}
+
+// More calls, and that everything gets slower with them, excuse none that nobody answers where
+// none were lost before, unless another service that is called more loses some as well.
+func TestSurgesExcuseNoLoss(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		lost, other float64
+		regressed   bool
+	}{
+		{"calls are lost", .1, 0, true},
+		{"others lose as many", .1, .1, false},
+		{"none are lost", 0, 0, false},
+	} {
+		for seed := range uint64(3) {
+			n := &neighbourhood{simulation: newSimulation(seed + 970), of: "cart", surges: 2.5, lost: c.lost, lostAfter: 1, otherLoses: c.other}
+			n.load = func(t int) float64 {
+				if t >= simStart-3 {
+					return n.surges
+				}
+				return 1
+			}
+			n.harmBetween("", simStart-3, 1<<30, effect{latency: 2})
+			n.replaced()
+			if j := n.judge(t); (j.Verdict == unship.Regressed) != c.regressed || c.regressed && j.Findings[0].Signal != unship.SignalUnanswered {
+				t.Errorf("%s, seed %d: %v, log E %.1f: %s", c.name, seed, j.Verdict, j.LogE, j.Why)
 			}
 		}
 	}

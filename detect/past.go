@@ -169,8 +169,11 @@ func (p *past) addStream(s *shiftStream, h history) {
 		}
 	}
 	s.opt.Phi = stat.Unrest(s.opt.PreX, s.opt.PreN, s.opt.Phi)
-	if s.points != nil {
+	switch {
+	case s.points != nil:
 		s.opt.Phi = s.scattered()
+	case s.signal.near == unheard:
+		tolerate(&s.opt, s.lost, all.n)
 	}
 	s.pre = all
 	s.shift = stat.NewShift(s.opt)
@@ -282,16 +285,15 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 				ratio = s.points.ratio(p.w, t)
 			case s.event > 0: // where others fail more as well, they have more to say of it
 				ratio = ctx.ratio[countFailedHere]
-			case s.signal.unit != ofCalls && s.flow == nil && s.signal.near != unheard:
+			case s.signal.near == unheard: // what load does to others is left out already
+				load = 0
+			case s.signal.unit != ofCalls && s.flow == nil:
 				ratio, season = ctx.ratio[s.signal.count], p.course.ratio(s.signal.count, t-p.w.begin)
 			}
 			s.stirred = s.stirred || ratio > outsideTimes || load > 0 || s.signal.unit == ofRequests && ctx.moved[s.signal.count]
 			s.strain.x += want * ratio * math.Abs(math.Log(ratio))
 			s.strain.n += want * ratio
 			ratio *= season
-			if s.signal.near == unheard { // a service that answers no more is not short of load
-				load = p.w.svc.loadAsked(t, p.asked)
-			}
 			calm := p.drift(s, 0, t-p.w.begin)
 			usual := math.Hypot(calm, strainSD*s.strain.x/math.Max(1e-12, s.strain.n))
 			s.shift.AddStrained(x, want*ratio, usual, p.drift(s, load, t-p.w.begin)-calm)
@@ -299,7 +301,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 		} else {
 			s.pass()
 		}
-		p.logA[k] = s.shift.LogA()
+		p.logA[k] = p.alone(s)
 	}
 }
 
@@ -370,7 +372,7 @@ func (p *past) weighOutside() {
 	for k, s := range p.streams {
 		p.logB[k] = 0
 		switch {
-		case s.shift == nil: // what trends and neighbours tell is weighed against shifts from outside already
+		case s.shift == nil || s.signal.near == unheard: // what trends and neighbours tell is weighed against shifts from outside already
 			p.logB[k] = math.Inf(-1)
 		case sum > negligible:
 			p.logB[k] = p.outsideOf(s.shift, p.rivalsOf(s.signal))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"unship.dev"
+	"unship.dev/detect/stat"
 )
 
 // Rules of calls that nobody answers.
@@ -23,7 +24,33 @@ type askedCell struct {
 	at            int32
 	calls, unseen uint64
 	lost          float64
-	elsewhere     float64 // part of the calls to other services that were lost
+	received      []receivedCell // by whom, of those that were lost, as far as it is known
+	elsewhere     float64        // part of the calls to other services that were lost
+}
+
+// receivedCell counts lost calls that a version is known to have got.
+type receivedCell struct {
+	version string
+	calls   float64
+}
+
+// receivedBy is how many of the lost calls a version is known to have got.
+func (c *askedCell) receivedBy(version string) float64 {
+	for _, r := range c.received {
+		if r.version == version {
+			return math.Min(r.calls, c.lost)
+		}
+	}
+	return 0
+}
+
+func (c *askedCell) receive(version string, calls float64) {
+	k := slices.IndexFunc(c.received, func(r receivedCell) bool { return r.version == version })
+	if k < 0 {
+		k = len(c.received)
+		c.received = append(c.received, receivedCell{version: version})
+	}
+	c.received[k].calls += calls
 }
 
 // learnNames notes under which names a caller calls whom, as far as answers
@@ -57,6 +84,11 @@ func (d *Detector) ask(s *service, w *unship.Window, t int32) {
 			}
 			x := &callee.asked[len(callee.asked)-1]
 			x.calls, x.unseen, x.lost = x.calls+c.Total, x.unseen+c.Unseen, x.lost+lostOf(&c)
+			for _, r := range c.Received {
+				if r.Release.Service == callee.id {
+					x.receive(r.Release.Version, float64(r.Unanswered))
+				}
+			}
 		}
 	}
 }
@@ -97,20 +129,34 @@ func (s *service) askedAt(t int32) askedCell {
 
 // askedBefore gives the mean number of calls to the service in a window.
 func (s *service) askedBefore(h history) float64 {
-	sum := uint64(0)
-	for _, c := range s.asked {
-		if c.at >= h.from && c.at < h.to {
-			sum += c.calls
-		}
-	}
-	return float64(sum) / float64(max(1, h.to-h.from))
+	_, calls := s.lost(h)
+	return calls / float64(max(1, h.to-h.from))
 }
 
-// loadAsked is by how much, beyond the dead zone, the log of the calls to the
-// service differs from before.
-func (s *service) loadAsked(t int32, before float64) float64 {
+// surges says that the service is called more, beyond the dead zone, than before.
+func (s *service) surges(t int32, before float64) bool {
 	is := s.askedBefore(history{t - loadWindows + 1, t + 1})
-	return math.Max(0, math.Abs(math.Log((is+1)/(before+1)))-loadDeadZone)
+	return math.Log((is+1)/(before+1)) > loadDeadZone
+}
+
+// lostByOthers is the part of the calls that others lose in window t as well: of all
+// the others' or, when the service is called more than before, the largest that one
+// loses which is so, too. Who calls the service may lose calls because of it.
+func (p *past) lostByOthers(t int32) float64 {
+	part := float64(p.w.svc.askedAt(t).elsewhere)
+	if !p.w.svc.surges(t, p.asked) {
+		return part
+	}
+	h := p.w.history()
+	for id, o := range p.w.svc.estate { // the largest: the order does not matter
+		if id == p.w.svc.id || id.Environment != p.w.svc.id.Environment || slices.Contains(p.callers, o) || !o.surges(t, o.askedBefore(h)) {
+			continue
+		}
+		if lost, calls := o.lost(history{t - loadWindows + 1, t + 1}); calls >= minCalls {
+			part = math.Max(part, lost/calls)
+		}
+	}
+	return part
 }
 
 // lostBefore gives lost calls, and those that would have been tolerated, and all calls,
@@ -123,6 +169,17 @@ func (s *service) lostBefore(h history) (x, n []float64) {
 		}
 	}
 	return x, n
+}
+
+// tolerate makes the past of lost calls as certain as it is. The rate of those that were lost,
+// so many of so many calls, is as uncertain as its counts make it; the rate that would have been
+// tolerated beside them is not, although it is among the counts. A gamma distribution with the
+// mean and the variance of the sum has so many times the counts of both.
+func tolerate(o *stat.ShiftOptions, lost, calls float64) {
+	times := 1 + lostTolerated*calls/(lost+.5)
+	for k := range o.PreX {
+		o.PreX[k], o.PreN[k] = o.PreX[k]*times, o.PreN[k]*times
+	}
 }
 
 // blindShare is how much more of the calls to a service, in so many windows, may have no

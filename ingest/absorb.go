@@ -84,6 +84,9 @@ func (c *callSum) add(o *callSum) {
 		x.requests += a.requests
 		x.failed += a.failed
 	}
+	for _, r := range o.received {
+		c.receivedBy(r.resource).calls += r.calls
+	}
 }
 
 func (c *cell) add(o *cell) {

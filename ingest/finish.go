@@ -72,6 +72,7 @@ func (f *finisher) calls(list []callSum) []unship.Call {
 		}
 		slices.SortFunc(answers, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
 		call.Answered = f.answers.take(compactAnswers(answers))
+		call.Received = f.received(c.received)
 		calls = append(calls, call)
 	}
 	calls = f.made.take(calls)
@@ -86,6 +87,19 @@ func (f *finisher) calls(list []callSum) []unship.Call {
 		}
 	}
 	return calls
+}
+
+// received gives who got calls that nobody answered; few do.
+func (f *finisher) received(list []receivedSum) (out []unship.CallReceived) {
+	for _, r := range list {
+		release := f.resources[r.resource].release
+		k, found := slices.BinarySearchFunc(out, release, func(x unship.CallReceived, r unship.ReleaseID) int { return x.Release.Compare(r) })
+		if !found {
+			out = slices.Insert(out, k, unship.CallReceived{Release: release})
+		}
+		out[k].Unanswered += r.calls
+	}
+	return out
 }
 
 // compactAnswers adds up what several instances of one release answered.

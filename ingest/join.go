@@ -43,12 +43,13 @@ type joiner struct {
 	made   []call // in this window
 	carry  []*record
 
-	groups groups
-	group  []*record // the trace at work, sorted by span id
-	above  []link    // by position
-	below  []child   // sorted by owner
-	ranges []interval
-	called []madeCall
+	groups   groups
+	group    []*record // the trace at work, sorted by span id
+	above    []link    // by position
+	below    []child   // sorted by owner
+	ranges   []interval
+	called   []madeCall
+	received []uint32 // by whom: see [madeCall]
 }
 
 // link is where the way up from a span leads.

@@ -148,6 +148,42 @@ func TestSpansThatWaitLeaveTheirOwnTime(t *testing.T) {
 	}
 }
 
+// Who hangs or dies has told of what it called, and tells of the request never.
+func TestWhoGotACallThatNobodyAnswers(t *testing.T) {
+	call := func(failed bool) []testSpan {
+		return []testSpan{
+			{service: "web", version: "1", pod: "w", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "op", to: 3 * time.Second, failed: failed},
+			{service: "web", version: "1", pod: "w", trace: 1, id: 2, parent: 1, kind: ptrace.SpanKindClient, from: 100 * ms, to: 2 * time.Second, failed: failed, attrs: map[string]any{"peer.service": "cart"}},
+		}
+	}
+	left := func(service, version string, id uint64, from time.Duration) testSpan {
+		return testSpan{service: service, version: version, pod: service + version, trace: 1, id: id, parent: id + 100, kind: ptrace.SpanKindClient, from: from, to: from + ms, attrs: map[string]any{"peer.service": "stock"}}
+	}
+	got := func(service, version string) unship.CallReceived {
+		return unship.CallReceived{Release: release(service, version), Unanswered: 1}
+	}
+	for _, c := range []struct {
+		name  string
+		spans []testSpan
+		want  []unship.CallReceived
+	}{
+		{"two spans without their request", append(call(true), left("cart", "7", 3, 200*ms), left("cart", "7", 4, time.Second)), []unship.CallReceived{got("cart", "7")}},
+		{"they waited for another service, which left some as well", append(call(true), left("stock", "1", 3, 300*ms), left("cart", "7", 4, 200*ms)), []unship.CallReceived{got("cart", "7"), got("stock", "1")}},
+		{"two versions left some", append(call(true), left("cart", "7", 3, 200*ms), left("cart", "8", 4, 200*ms), left("stock", "1", 5, 200*ms)), []unship.CallReceived{got("stock", "1")}},
+		{"what the caller left itself", append(call(true), left("web", "1", 3, 200*ms)), nil},
+		{"before the call and after it", append(call(true), left("cart", "7", 3, 50*ms), left("cart", "7", 4, 2500*ms)), nil},
+		{"a call that ended well", append(call(false), left("cart", "7", 3, 200*ms)), nil},
+	} {
+		calls := operation(t, take(t, c.spans...), "web", "op").Calls
+		if len(calls) != 1 {
+			t.Fatalf("%s: %+v", c.name, calls)
+		}
+		if diff := cmp.Diff(c.want, calls[0].Received); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
 func TestACallWithoutAClientSpan(t *testing.T) {
 	spans := []testSpan{
 		{service: "a", version: "1", pod: "a-1", trace: 1, id: 1, kind: ptrace.SpanKindServer, name: "op", from: 0, to: 50 * ms, failed: true},

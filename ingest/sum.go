@@ -57,7 +57,7 @@ func (s *sum) clear() {
 		s.cells[i].self.clear()
 	}
 	for i := range s.calls {
-		s.calls[i].answered = s.calls[i].answered[:0]
+		s.calls[i].answered, s.calls[i].received = s.calls[i].answered[:0], s.calls[i].received[:0]
 	}
 	s.duration.clear()
 	clear(s.examples[:s.exampleCount]) // they hold on to texts
@@ -112,6 +112,12 @@ type callSum struct {
 	name     uint32
 	counts   unship.Call
 	answered []answerSum
+	received []receivedSum // of calls that nobody answered
+}
+
+type receivedSum struct {
+	resource uint32
+	calls    uint64
 }
 
 type answerSum struct {
@@ -226,12 +232,13 @@ type madeCall struct {
 	name       uint32
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
 	result     result
-	unseen     bool // no span of who answered
+	unseen     bool     // no span of who answered
+	received   []uint32 // numbers of the resources that got it though no span of theirs answers it
 }
 
 // countCalls counts what a request called, and says what became of the worst of it.
 func (j *joiner) countCalls(s *sum, request *record, children []child) (worst result) {
-	j.called = j.called[:0]
+	j.called, j.received = j.called[:0], j.received[:0]
 	for _, c := range children {
 		if c.call {
 			call := j.madeCall(c)
@@ -270,7 +277,36 @@ func (j *joiner) madeCall(c child) madeCall {
 	m.name = j.nameNumber(r.name)
 	m.answeredBy = r.answeredBy()
 	m.unseen = m.answeredBy == 0 && r.kind == kindClient
+	if m.unseen && m.result != succeeded {
+		m.received = j.receivers(r)
+	}
 	return m
+}
+
+// receivers gives the resources that got a call which they never answered, one of each service:
+// those that left spans without their request, of what they did while the call lasted. Who
+// hangs or dies ends its calls and never its request. Where two versions of a service left some
+// nobody knows which of them it was.
+func (j *joiner) receivers(call *record) []uint32 {
+	begin := len(j.received)
+	caller := j.resources[call.resource].release.Service
+	for p := range j.group {
+		r := j.at(position(p))
+		if !j.above[p].first || r.kind.isEntry() || r.start < call.start || r.start > call.end || j.resources[r.resource].release.Service == caller {
+			continue
+		}
+		if !slices.ContainsFunc(j.received[begin:], func(o uint32) bool { return j.resources[o].release == j.resources[r.resource].release }) {
+			j.received = append(j.received, r.resource)
+		}
+	}
+	got := j.received[begin:]
+	if len(got) < 2 {
+		return got
+	}
+	all := slices.Clone(got)
+	return slices.DeleteFunc(got, func(x uint32) bool {
+		return slices.ContainsFunc(all, func(y uint32) bool { return x != y && j.resources[x].release.Service == j.resources[y].release.Service })
+	})
 }
 
 // addCalls counts a request's calls of one callee, sorted by who answered. Unusable
@@ -292,6 +328,9 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 			c.counts.Unseen++
 		case call.unseen:
 			c.counts.Unanswered++
+		}
+		for _, resource := range call.received {
+			c.receivedBy(resource).calls++
 		}
 		if call.answeredBy != last {
 			last = call.answeredBy
@@ -315,8 +354,18 @@ func (s *sum) callsOf(name uint32) *callSum {
 	}
 	s.calls = extended(s.calls)
 	c := &s.calls[len(s.calls)-1]
-	*c = callSum{name: name, answered: c.answered[:0]}
+	*c = callSum{name: name, answered: c.answered[:0], received: c.received[:0]}
 	return c
+}
+
+func (c *callSum) receivedBy(resource uint32) *receivedSum {
+	for i := range c.received {
+		if c.received[i].resource == resource {
+			return &c.received[i]
+		}
+	}
+	c.received = append(c.received, receivedSum{resource: resource})
+	return &c.received[len(c.received)-1]
 }
 
 func (c *callSum) answeredBy(resource uint32) *answerSum {

@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 6
+const tickForm = 7
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -116,6 +116,12 @@ func (c *coder) call(v *unship.Call) {
 	c.uint(&v.Unanswered)
 	c.uint(&v.Unseen)
 	list(c, &v.Answered, (*coder).answer)
+	list(c, &v.Received, (*coder).received)
+}
+
+func (c *coder) received(v *unship.CallReceived) {
+	c.releaseID(&v.Release)
+	c.uint(&v.Unanswered)
 }
 
 func (c *coder) answer(v *unship.CalleeAnswer) {
