@@ -33,9 +33,9 @@ func (d *Detector) examine(w *watch, t int32) {
 		return
 	}
 	g := gates{at: t, level: level, logE: w.askE}
-	var bad []site
+	var bad []suspicion
 	if !d.leaves(PartNodes) {
-		bad, g.siteLogE = d.noisySites(w, t)
+		bad = d.noisySites(w, t)
 	}
 	out := map[*instance]bool{}
 	for _, s := range d.order {
@@ -46,8 +46,7 @@ func (d *Detector) examine(w *watch, t int32) {
 	if len(out) > 0 {
 		g.logE = w.without(out, t, everyone)
 		if g.logE < level {
-			g.site = nameSites(bad)
-			g.doubts = append(g.doubts, g.site+" harms other services as well; without it the evidence is not enough")
+			g.explain(bad)
 		}
 	}
 	if doubt := w.alone(out, t); doubt != "" && len(g.doubts) == 0 {
@@ -60,6 +59,19 @@ func (d *Detector) examine(w *watch, t int32) {
 		}
 	}
 	w.gates = g
+}
+
+// explain notes that a site may be what is wrong, in place of the release: if that is not sure yet, it
+// is waited for.
+func (g *gates) explain(bad []suspicion) {
+	if g.site = nameSites(bad); g.site == "" {
+		g.doubts = append(g.doubts, bad[0].String()+" may harm other services as well; without it the evidence is not enough")
+		return
+	}
+	for _, x := range bad {
+		g.siteLogE = math.Max(g.siteLogE, x.logE)
+	}
+	g.doubts = append(g.doubts, g.site+" harms other services as well; without it the evidence is not enough")
 }
 
 // lasts is which part of the additional calls in the first half of the time must be left in

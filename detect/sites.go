@@ -27,10 +27,13 @@ func (x site) String() string {
 	return x.key + " " + x.value
 }
 
-func nameSites(all []site) string {
-	names := make([]string, len(all))
-	for k, x := range all {
-		names[k] = x.String()
+// nameSites names those of some sites that are surely bad, "" if none is.
+func nameSites(all []suspicion) string {
+	var names []string
+	for _, x := range all {
+		if x.sure {
+			names = append(names, x.String())
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -44,9 +47,9 @@ func (s *service) isAt(i *instance, x site) bool {
 }
 
 // at adds the instances that run at any of some sites.
-func (s *service) at(sites []site, out map[*instance]bool) {
+func (s *service) at(sites []suspicion, out map[*instance]bool) {
 	for _, i := range s.instances {
-		if slices.ContainsFunc(sites, func(x site) bool { return s.isAt(i, x) }) {
+		if slices.ContainsFunc(sites, func(x suspicion) bool { return s.isAt(i, x.site) }) {
 			out[i] = true
 		}
 	}
@@ -125,42 +128,72 @@ func (c *siteCounts) add(o siteCounts) {
 	c.n, c.failed, c.durations, c.slow = c.n+o.n, c.failed+o.failed, c.durations+o.durations, c.slow+o.slow
 }
 
-// noisySites gives the sites of the release's service at which instances are worse than
-// others of the same service and version elsewhere: failures and the 90 % quantile, since
-// the release began; and the largest log e-value against any of them. The release itself
-// is no witness; what other services' releases do, they do everywhere.
-func (d *Detector) noisySites(w *watch, t int32) (noisy []site, most float64) {
+// siteEvidence are the log likelihoods that a site makes failures, or slow requests, so many
+// times as likely, by the grid of multiples.
+type siteEvidence struct{ failures, durations []float64 }
+
+func newSiteEvidence(grid []float64) siteEvidence {
+	return siteEvidence{make([]float64, len(grid)), make([]float64, len(grid))}
+}
+
+// logE are the log e-values that it does.
+func (e *siteEvidence) logE() [2]float64 {
+	mixed := func(l []float64) float64 {
+		for j := range l {
+			l[j] /= sitePhi
+		}
+		return stat.LogSumExp(l) - math.Log(float64(len(l)))
+	}
+	return [2]float64{mixed(e.failures), mixed(e.durations)}
+}
+
+// suspicion is a site that may harm whoever runs there, and the log e-value against it; sure:
+// that is enough to say so, whatever else is looked at.
+type suspicion struct {
+	site
+	logE float64
+	sure bool
+}
+
+// noisySites gives the sites of the release at which instances are worse than others of the same
+// service and version elsewhere: failures and the 90 % quantile, since the release began, and
+// how sure that is. What other services' releases do, they do
+// everywhere. The release itself is no witness, for one instance of it may be ill by its doing;
+// but what others make likely, that it is worse at the same site confirms.
+func (d *Detector) noisySites(w *watch, t int32) (noisy []suspicion) {
 	sites := w.sites()
 	grid := stat.DefaultGrid()
-	limit := math.Log(2 * float64(len(sites)) / siteAlpha)
+	likely := math.Log(2 * float64(len(sites)))
+	limit := likely - math.Log(siteAlpha)
 	h := history{max(w.begin, t-int32(d.opt.History)), t + 1}
 	for _, x := range sites {
-		failures, durations := make([]float64, len(grid)), make([]float64, len(grid))
+		others, own := newSiteEvidence(grid), newSiteEvidence(grid)
 		for _, s := range d.order {
 			if s.id.Environment == w.svc.id.Environment {
-				w.svc.inPlaceOf(s).addSite(failures, durations, w, x, grid, h)
+				w.svc.inPlaceOf(s).addSite(&others, &own, w, x, grid, h)
 			}
 		}
-		for _, l := range [][]float64{failures, durations} {
-			for j := range l {
-				l[j] /= sitePhi
+		theirs, confirmed := others.logE(), own.logE()
+		worst := math.Inf(-1)
+		for k, e := range theirs {
+			if e > likely {
+				worst = math.Max(worst, e+math.Max(0, confirmed[k]))
 			}
-			if e := stat.LogSumExp(l) - math.Log(float64(len(l))); e > limit {
-				noisy, most = append(noisy, x), math.Max(most, e)
-				break
-			}
+		}
+		if worst > likely {
+			noisy = append(noisy, suspicion{x, worst, worst > limit})
 		}
 	}
-	return noisy, most
+	return noisy
 }
 
 // addSite adds what a service's instances tell of a site: its share of the bad requests of
 // one version against its share of all of them, window by window.
-func (s *service) addSite(failures, durations []float64, w *watch, x site, grid []float64, h history) {
+func (s *service) addSite(others, own *siteEvidence, w *watch, x site, grid []float64, h history) {
 	by := map[string][]*instance{}
 	here := map[string]bool{}
 	for _, i := range s.instances {
-		if s == w.svc && i.version == w.release.Version || i.last < h.from {
+		if i.last < h.from {
 			continue
 		}
 		by[i.version] = append(by[i.version], i)
@@ -173,7 +206,11 @@ func (s *service) addSite(failures, durations []float64, w *watch, x site, grid 
 	}
 	usual := s.usualAt(x, h.from)
 	for _, version := range slices.Sorted(maps.Keys(here)) {
-		s.addVersion(failures, durations, by[version], x, usual, grid, h)
+		e := others
+		if s == w.svc && version == w.release.Version {
+			e = own
+		}
+		s.addVersion(e, by[version], x, usual, grid, h)
 	}
 }
 
@@ -209,7 +246,7 @@ func shareOf(n, all int, times float64) float64 {
 }
 
 // addVersion does so for the instances of one version.
-func (s *service) addVersion(failures, durations []float64, of []*instance, x site, usual usually, grid []float64, h history) {
+func (s *service) addVersion(e *siteEvidence, of []*instance, x site, usual usually, grid []float64, h history) {
 	there, all := make([]siteCounts, h.to-h.from), make([]siteCounts, h.to-h.from)
 	for _, i := range of {
 		s.addCounts(all, i, h)
@@ -220,10 +257,10 @@ func (s *service) addVersion(failures, durations []float64, of []*instance, x si
 	for t := range all {
 		c, sum := there[t], all[t]
 		if c.n > 0 && c.n < sum.n {
-			stat.BinomialLLR(failures, grid, c.failed, sum.failed, shareOf(c.n, sum.n, usual.failed))
+			stat.BinomialLLR(e.failures, grid, c.failed, sum.failed, shareOf(c.n, sum.n, usual.failed))
 		}
 		if c.durations > 0 && c.durations < sum.durations {
-			stat.BinomialLLR(durations, grid, c.slow, sum.slow, shareOf(c.durations, sum.durations, usual.slow))
+			stat.BinomialLLR(e.durations, grid, c.slow, sum.slow, shareOf(c.durations, sum.durations, usual.slow))
 		}
 	}
 }
