@@ -87,7 +87,13 @@ type CalleeAnswer struct {
 	// Failed are those of them that failed or were rejected although none of their
 	// calls failed: the caller could not use an answer that looked like success.
 	Failed uint64 `json:"failed,omitempty"`
+	// Garbled are others of them: a call that it answered failed although its own span
+	// ended well, and before the caller gave up. They may have ended well: another try did.
+	Garbled uint64 `json:"garbled,omitempty"`
 }
+
+// Unusable are the requests that got an answer which looked like success and was none.
+func (a *CalleeAnswer) Unusable() uint64 { return a.Failed + a.Garbled }
 
 // Caller counts an operation's requests by the release that called.
 type Caller struct {
@@ -232,6 +238,7 @@ func (c *Call) merge(o Call) {
 func (a *CalleeAnswer) merge(o CalleeAnswer) {
 	a.Requests += o.Requests
 	a.Failed += o.Failed
+	a.Garbled += o.Garbled
 }
 
 func (c *Caller) merge(o Caller) {

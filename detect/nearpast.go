@@ -94,7 +94,7 @@ func (c *crossed) table(wanted func(*relationPart) bool, h history) stat.Table {
 func (s *service) unlike(near []neighbour, h history) (n, bad int) {
 	for k := len(s.load) - 1; k >= 0 && s.load[k].at >= h.from; k-- {
 		if s.load[k].at < h.to {
-			n, bad = n+int(s.load[k].n), bad+int(s.load[k].bad)
+			n, bad = n+int(s.load[k].n), bad+int(s.load[k].bad)+int(s.load[k].garbled)
 		}
 	}
 	for k := range near {

@@ -117,6 +117,7 @@ type callSum struct {
 type answerSum struct {
 	resource         uint32
 	requests, failed uint64
+	garbled          uint64
 	failedIn         uint32
 }
 
@@ -225,6 +226,7 @@ type madeCall struct {
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
 	succeeded  bool
 	failed     bool
+	garbled    bool // it failed, and the answer looked like success
 	unseen     bool // no span of who answered
 }
 
@@ -243,7 +245,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
 		})
 	}
-	unusable := !anyFailed && request.result != succeeded
+	unusable := !anyFailed && !request.result.well()
 	for rest := j.called; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].name == rest[0].name {
@@ -260,14 +262,14 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (anyFaile
 // A call that ended well was answered, whether or not the answer's span was seen.
 func (j *joiner) madeCall(c child) madeCall {
 	r := j.at(c.span)
-	m := madeCall{failed: r.result == failed, succeeded: r.result == succeeded}
+	m := madeCall{failed: r.result == failed, succeeded: r.result.well()}
 	if c.direct {
 		m.name = j.sums.names.numberOf(j.resources[r.resource].release.Name)
 		m.answeredBy = r.resource + 1
 		return m
 	}
 	m.name = j.nameNumber(r.name)
-	m.answeredBy = r.answeredBy()
+	m.answeredBy, m.garbled = r.answeredBy(), r.garbled
 	m.unseen = m.answeredBy == 0 && r.kind == kindClient
 	return m
 }
@@ -278,7 +280,7 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 	c := s.callsOf(list[0].name)
 	c.counts.Requests++
 	c.counts.Total += uint64(len(list))
-	last, served := uint32(0), 0
+	served := 0
 	for _, call := range list {
 		if call.succeeded {
 			served++
@@ -292,10 +294,17 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 		case call.unseen:
 			c.counts.Unanswered++
 		}
-		if call.answeredBy != last {
-			last = call.answeredBy
-			c.answer(call.answeredBy-1, unusable, serial)
+	}
+	for rest := list; len(rest) > 0; {
+		n, garbled := 0, false
+		for n < len(rest) && rest[n].answeredBy == rest[0].answeredBy {
+			garbled = garbled || rest[n].garbled
+			n++
 		}
+		if by := rest[0].answeredBy; by != 0 {
+			c.answer(by-1, unusable, garbled, serial)
+		}
+		rest = rest[n:]
 	}
 	if served >= 2 { // what is repeated after a failure is not asked twice
 		c.counts.Twice++
@@ -327,11 +336,17 @@ func (c *callSum) answeredBy(resource uint32) *answerSum {
 	return &c.answered[len(c.answered)-1]
 }
 
-func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
+// answer counts one request that a resource answered. Bad ones of a trace count once.
+func (c *callSum) answer(resource uint32, unusable, garbled bool, serial uint32) {
 	a := c.answeredBy(resource)
 	a.requests++
-	if unusable && a.failedIn != serial {
-		a.failedIn = serial
+	switch {
+	case !unusable && !garbled || a.failedIn == serial:
+		return
+	case unusable:
 		a.failed++
+	default:
+		a.garbled++
 	}
+	a.failedIn = serial
 }

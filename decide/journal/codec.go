@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 6
+const tickForm = 7
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -122,6 +122,7 @@ func (c *coder) answer(v *unship.CalleeAnswer) {
 	c.releaseID(&v.Release)
 	c.uint(&v.Requests)
 	c.uint(&v.Failed)
+	c.uint(&v.Garbled)
 }
 
 func (c *coder) slice(v *unship.Slice) {
