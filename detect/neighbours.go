@@ -157,6 +157,7 @@ func (c *comparison) hear(s *stream, t int32) {
 		s.near[k].tables(c.sides, t, func(table stat.Table) {
 			d.proc.Add(k, table)
 			d.totals[k].add(table)
+			s.sight.add(table)
 		})
 	}
 }
@@ -238,7 +239,7 @@ func (w *watch) sayNear(f *unship.Finding) string {
 	}
 	note := ""
 	if f.Signal == unship.SignalCallerError {
-		note = ", though no call of theirs failed"
+		note = ", though its answers looked like success"
 	}
 	return fmt.Sprintf("%s: %s of requests that %s %s %s%s, %s of those that %s%s; %d requests seen", who, percent(f.Candidate),
 		w.release.Version, did, fail, note, percent(f.Baseline), than, times(f.Candidate, f.Baseline), f.Samples.Candidate)
