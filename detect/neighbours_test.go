@@ -188,7 +188,7 @@ func TestNeighboursTell(t *testing.T) {
 		{"answers that only the caller finds bad", func(n *neighbourhood) { n.misread = .15 }, unship.SignalCallerError,
 			"shop/web GET /page: "},
 		{"answers on which calls fail, of requests that end well", func(n *neighbourhood) { n.garbled = .15 }, unship.SignalCallerError,
-			"though its answers looked like success"},
+			"get nothing that they can use, though it looks like success"},
 		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.SignalCalleeError,
 			"shop/stock PUT /stock: "},
 		{"calls that the callee refuses", func(n *neighbourhood) { n.refused = .2 }, unship.SignalCalleeError,
