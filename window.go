@@ -96,7 +96,13 @@ type CalleeAnswer struct {
 	// Failed are those of them that failed or were rejected although none of their
 	// calls failed: the caller could not use an answer that looked like success.
 	Failed uint64 `json:"failed,omitempty"`
+	// Garbled are others of them: a call that it answered failed although its own span
+	// ended well, and before the caller gave up. They may have ended well: another try did.
+	Garbled uint64 `json:"garbled,omitempty"`
 }
+
+// Unusable are the requests that got an answer which looked like success and was none.
+func (a *CalleeAnswer) Unusable() uint64 { return a.Failed + a.Garbled }
 
 // CallReceived counts the calls of which no span of the callee was seen, and which a release is
 // known to have got all the same: it left spans of what it did with them, though not of all.
@@ -251,6 +257,7 @@ func (c *Call) merge(o Call) {
 func (a *CalleeAnswer) merge(o CalleeAnswer) {
 	a.Requests += o.Requests
 	a.Failed += o.Failed
+	a.Garbled += o.Garbled
 }
 
 func (r *CallReceived) merge(o CallReceived) { r.Unanswered += o.Unanswered }

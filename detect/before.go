@@ -390,6 +390,7 @@ type shiftStream struct {
 	event    int       // index of the event that it is about and 1; 0: none
 	milder   int       // the same said with less severity and 1, which counts as well; 0: none
 	fresh    bool      // the event is one that first came after the release began
+	good     bool      // counted are the requests that are not bad, and fewer of them are looked for: see [past.addStream]
 	single   bool
 	weight   float64
 	rates    []float64 // by stratum: bad requests before, per request

@@ -40,6 +40,7 @@ type stream struct {
 	signal    *signal
 	units     []int
 	near      []neighbour // of what neighbours see; nil of what the instances do
+	sight     sight       // of the same
 	loss      *loss       // of lost calls
 	rise      *loss       // that more calls are lost, whoever they were meant for: enough to ask, not to judge
 	mix       *mix        // of an operation's share of the traffic

@@ -144,6 +144,9 @@ func (s *shiftStream) tally() tally {
 		return s.flow.tally(s)
 	}
 	t := tally{xc: s.post.x, nc: s.post.n, nb: s.pre.n, xb: math.Min(s.pre.n, s.want/s.post.n*s.pre.n)}
+	if s.good {
+		t.xc, t.xb = t.nc-t.xc, t.nb-t.xb
+	}
 	if s.signal.near == unheard { // what would have been tolerated was not seen
 		t.xb = s.lost
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"unship.dev"
+	"unship.dev/detect/stat"
 )
 
 // What looks worse at first sight is beyond a quarter more of the odds and beyond chance.
@@ -29,6 +30,37 @@ func TestWorseAtFirstSight(t *testing.T) {
 		}
 		if got := e.worse(2 * sightSince); got {
 			t.Errorf("%s: worse by more than four times", c.name)
+		}
+	}
+}
+
+// What neighbours see is compared window by window: an outage while the candidate serves most
+// makes it look no worse, and a handful of bad requests is not beyond chance.
+func TestWorseInTheSameMoments(t *testing.T) {
+	repeat := func(n int, x ...stat.Table) (out []stat.Table) {
+		for range n {
+			out = append(out, x...)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		tables []stat.Table
+		want   bool
+	}{
+		{"nothing", nil, false},
+		{"alike", repeat(100, stat.Table{XC: 2, NC: 100, XB: 2, NB: 100}), false},
+		{"twice as many", repeat(100, stat.Table{XC: 2, NC: 100, XB: 1, NB: 100}), true},
+		{"an outage while it serves most", repeat(50, stat.Table{NC: 5, NB: 95}, stat.Table{XC: 19, NC: 95, XB: 1, NB: 5}), false},
+		{"three of few", repeat(3, stat.Table{XC: 1, NC: 5, NB: 95}), false},
+		{"eight of few", repeat(8, stat.Table{XC: 1, NC: 5, NB: 95}), true},
+	} {
+		var s sight
+		for _, x := range c.tables {
+			s.add(x)
+		}
+		if got := s.worse(); got != c.want {
+			t.Errorf("%s: %v (%.1f more, variance %.2f), want %v", c.name, got, s.more, s.variance, c.want)
 		}
 	}
 }

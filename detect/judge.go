@@ -209,53 +209,6 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 	}
 }
 
-// What looks worse at first sight: so many times the odds, so many deviations beyond that.
-const (
-	sightTimes = 1.25 // of those in the same moments
-	sightSince = 2    // of those before, for times change
-	sightSD    = 3
-)
-
-// looksWorse says, in words, that the candidate's requests as a whole look worse than the
-// baseline's in the same moments although instances differ too much to say so, or that more
-// of them fail than before although times differ: nobody would call that healthy.
-func (d *Detector) looksWorse(w *watch) string {
-	if w.past != nil {
-		return d.looksWorseSince(w)
-	}
-	if w.conc == nil || w.elsewhere() != "" {
-		return ""
-	}
-	for _, s := range w.conc.streams {
-		if s.single || s.level != nil || s.rise != nil || s.near != nil || s.loss != nil || s.mix != nil || s.points != nil || s.event > 0 ||
-			s.signal.whether != nil || s.signal.unit == ofCalls {
-			continue
-		}
-		e := w.concurrentEvidence(s)
-		if e.worse(sightTimes) {
-			f := d.finding(w, &e)
-			return "it looks worse, but instances differ as much by themselves: " + w.say(&f, s.signal.what)
-		}
-	}
-	return ""
-}
-
-func (d *Detector) looksWorseSince(w *watch) string {
-	for _, s := range w.past.streams {
-		if s.single || s.shift == nil || s.flow != nil || s.points != nil || s.event > 0 || s.signal.near != nowhere || s.signal.unit != ofRequests || s.signal.latency() {
-			continue
-		}
-		if e := w.pastEvidence(s); e.worse(sightSince) {
-			if why := w.logsOtherwise(); why != "" {
-				return "it looks worse, but " + why
-			}
-			f := d.finding(w, &e)
-			return "it looks worse, but times differ as much by themselves: " + w.say(&f, s.signal.what)
-		}
-	}
-	return ""
-}
-
 // cleared says that harm is ruled out before the watch is over.
 func (w *watch) cleared(t int32, window time.Duration) bool {
 	if w.conc == nil || w.past != nil || w.logE >= showFindings || w.absent() != "" ||

@@ -94,7 +94,7 @@ func (c *crossed) table(wanted func(*relationPart) bool, h history) stat.Table {
 func (s *service) unlike(near []neighbour, h history) (n, bad int) {
 	for k := len(s.load) - 1; k >= 0 && s.load[k].at >= h.from; k-- {
 		if s.load[k].at < h.to {
-			n, bad = n+int(s.load[k].n), bad+int(s.load[k].bad)
+			n, bad = n+int(s.load[k].n), bad+int(s.load[k].bad)+int(s.load[k].garbled)
 		}
 	}
 	for k := range near {
@@ -246,7 +246,8 @@ func (p *past) historyOf(s *shiftStream, stratum int, h history) (x, n []float64
 	return p.before(s.signal, &s.strata[stratum], h)
 }
 
-// countsOf gives the candidate's bad and all requests of a stratum in window t.
+// countsOf gives the candidate's bad requests of a stratum in window t, or those that are not
+// bad where these are counted, and all.
 func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]bool) (x, n float64) {
 	if s.signal.near == unheard {
 		c := p.w.svc.askedAt(t)
@@ -258,5 +259,8 @@ func (p *past) countsOf(s *shiftStream, stratum int, t int32, out map[*instance]
 	if s.points != nil {
 		return p.pointsAt(s.points.pointLook, stratum, t, out)
 	}
-	return p.counts(s.signal, &s.strata[stratum], t, out)
+	if x, n = p.counts(s.signal, &s.strata[stratum], t, out); s.good {
+		x = n - x
+	}
+	return x, n
 }

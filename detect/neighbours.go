@@ -157,6 +157,7 @@ func (c *comparison) hear(s *stream, t int32) {
 		s.near[k].tables(c.sides, t, func(table stat.Table) {
 			d.proc.Add(k, table)
 			d.totals[k].add(table)
+			s.sight.add(table)
 		})
 	}
 }
@@ -221,25 +222,17 @@ func (n *neighbour) counts(but string, t int32) (x, all float64) {
 
 // sayNear puts what neighbours see into words.
 func (w *watch) sayNear(f *unship.Finding) string {
-	did, who := "called", "what "+w.release.Service.String()+" calls"
+	did, who, fail := "called", "what "+w.release.Service.String()+" calls", "fail or are refused"
 	if f.Signal == unship.SignalCallerError {
-		did, who = "answered", "callers of "+w.release.Service.String()
+		did, who, fail = "answered", "callers of "+w.release.Service.String(), "get nothing that they can use, though it looks like success"
 	}
 	if f.Operation != "" {
 		who = f.Operation
-	}
-	fail := "fail"
-	if f.Signal == unship.SignalCalleeError {
-		fail = "fail or are refused"
 	}
 	than := w.baseline + " " + did + " at the same time"
 	if w.past != nil {
 		than = "were so before the release"
 	}
-	note := ""
-	if f.Signal == unship.SignalCallerError {
-		note = ", though no call of theirs failed"
-	}
-	return fmt.Sprintf("%s: %s of requests that %s %s %s%s, %s of those that %s%s; %d requests seen", who, percent(f.Candidate),
-		w.release.Version, did, fail, note, percent(f.Baseline), than, times(f.Candidate, f.Baseline), f.Samples.Candidate)
+	return fmt.Sprintf("%s: %s of requests that %s %s %s, %s of those that %s%s; %d requests seen", who, percent(f.Candidate),
+		w.release.Version, did, fail, percent(f.Baseline), than, times(f.Candidate, f.Baseline), f.Samples.Candidate)
 }

@@ -14,6 +14,7 @@ type neighbourhood struct {
 	*simulation
 	of         string  // the service between them
 	misread    float64 // share of the new version's answers that its caller cannot use
+	garbled    float64 // share of the new version's answers that make the call fail, and are asked for again
 	poisoned   float64 // share of the new version's calls on which its callee fails
 	refused    float64 // share of the new version's calls that its callee refuses
 	both       float64 // the same of all versions: the neighbours' own fault
@@ -92,6 +93,9 @@ func (n *neighbourhood) caller(t int, version string, requests int) unship.Windo
 	answers := []unship.CalleeAnswer{{Release: n.id(n.of, "1.0.0"), Requests: uint64(old), Failed: n.failures(old, own)}}
 	if fresh > 0 {
 		answers = append(answers, unship.CalleeAnswer{Release: n.id(n.of, "1.1.0"), Requests: uint64(fresh), Failed: n.failures(fresh, own+n.misread)})
+		if n.garbled > 0 {
+			answers[1].Garbled = n.failures(fresh, n.garbled)
+		}
 	}
 	call.Answered = answers
 	failed := uint64(0)
@@ -210,6 +214,8 @@ func TestNeighboursTell(t *testing.T) {
 	}{
 		{"answers that only the caller finds bad", func(n *neighbourhood) { n.misread = .15 }, unship.SignalCallerError,
 			"shop/web GET /page: "},
+		{"answers on which calls fail, of requests that end well", func(n *neighbourhood) { n.garbled = .15 }, unship.SignalCallerError,
+			"get nothing that they can use, though it looks like success"},
 		{"calls on which the callee fails", func(n *neighbourhood) { n.poisoned = .2 }, unship.SignalCalleeError,
 			"shop/stock PUT /stock: "},
 		{"calls that the callee refuses", func(n *neighbourhood) { n.refused = .2 }, unship.SignalCalleeError,
@@ -220,6 +226,8 @@ func TestNeighboursTell(t *testing.T) {
 		{"traffic taken away", func(n *neighbourhood) { n.crash(); n.crashAt = 0 }, "", ""},
 		{"calls of both versions that leave no span", func(n *neighbourhood) { n.lost = .3 }, "", ""},
 		{"replaced: answers that only the caller finds bad", func(n *neighbourhood) { n.replaced(); n.misread = .15; n.aside = callsPerWindow / 2 },
+			unship.SignalCallerError, "shop/web GET /page: "},
+		{"replaced: answers on which calls fail", func(n *neighbourhood) { n.replaced(); n.garbled = .15; n.aside = callsPerWindow / 2 },
 			unship.SignalCallerError, "shop/web GET /page: "},
 		{"replaced: a caller that fails by itself", func(n *neighbourhood) {
 			n.replaced()
@@ -385,5 +393,71 @@ func TestLostSpansBlind(t *testing.T) {
 		if got := w.blind(59); got != c.want {
 			t.Errorf("%d of 100 before, %d since: blind %v, want %v", c.before, c.since, got, c.want)
 		}
+	}
+}
+
+// Nobody calls healthy what makes more of its calls fail, though callers differ as much.
+func TestWhatNeighboursSeeIsNotHealthy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		set     func(*neighbourhood)
+		healthy bool
+		words   string
+	}{
+		{"nothing happens", func(*neighbourhood) {}, true, ""},
+		{"some of its calls are refused", func(n *neighbourhood) { n.refused = .008 }, false, "fail or are refused"},
+		{"neighbours fail alike", func(n *neighbourhood) { n.both = .05 }, true, ""},
+	} {
+		for seed := range uint64(3) {
+			n := &neighbourhood{simulation: newSimulation(seed + 980), of: "cart", share: .2}
+			c.set(n)
+			n.canary("cart", simStart, 2)
+			_, last := n.asked(t)
+			if (last.Verdict == unship.Healthy) != c.healthy || !strings.Contains(last.Why, c.words) {
+				t.Errorf("%s, seed %d: %v: %s; want healthy %v, %q", c.name, seed, last.Verdict, last.Why, c.healthy, c.words)
+			}
+		}
+	}
+}
+
+// Nor what is called in vain more often than before, whichever version the calls were meant for.
+func TestLosingMoreIsNotHealthy(t *testing.T) {
+	s := newService(unship.Service{Name: "cart"}, 0)
+	for at := range int32(90) {
+		s.asked = append(s.asked, askedCell{at: at, calls: 100, lost: 1})
+	}
+	for _, c := range []struct {
+		name      string
+		lost, all float64
+		want      bool
+	}{
+		{"no call", 0, 0, false},
+		{"as many as before", 60, 6000, false},
+		{"no more than while instances come and go", 100, 6000, false},
+		{"five in a hundred", 300, 6000, true},
+		{"five of a hundred", 5, 100, false},
+	} {
+		l := newLoss(s, history{0, 90})
+		l.lost, l.all = c.lost, c.all
+		w := &watch{svc: s, conc: &comparison{streams: []*stream{{signal: &signal{}, rise: l}}}}
+		if got := w.losesMore(); (got != "") != c.want || c.want && !strings.Contains(got, "go unanswered since the release, 1 % before") {
+			t.Errorf("%s: %q, want something said: %v", c.name, got, c.want)
+		}
+	}
+}
+
+// What a caller makes of the answers of others, calls that fail included, is what the
+// release's are compared with.
+func TestCallersAreComparedWithTheirOtherRequests(t *testing.T) {
+	cart, tax := unship.Service{Name: "cart"}, unship.Service{Name: "tax"}
+	s := newService(unship.Service{Name: "web"}, 0)
+	s.load = []loadCell{{at: 1, n: 100, bad: 7, garbled: 11}}
+	for other, garbled := range map[unship.Service]uint64{cart: 5, tax: 6} {
+		s.answers.add(relationKey{0, other}, "1", "1", 1, 50, 3+garbled)
+	}
+	n, bad := s.unlike([]neighbour{{svc: s, rel: s.answers[relationKey{0, cart}]}}, history{0, 2})
+	if n != 50 || bad != 7-3+6 {
+		t.Errorf("%d bad of %d, want 10 of 50", bad, n)
 	}
 }

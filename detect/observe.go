@@ -84,6 +84,9 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 		now.n, now.bad = now.n+p.Requests, now.bad+uint32(p.FailedHere+p.Rejected)
 		for c := range p.Calls {
 			now.calls, now.callsFailed = now.calls+p.Calls[c].Total, now.callsFailed+p.Calls[c].Failed
+			for _, a := range p.Calls[c].Answered {
+				now.garbled += a.Garbled
+			}
 		}
 		d.readOperation(s, i, p, mine, t)
 	}
@@ -94,7 +97,8 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 		s.load = append(s.load, loadCell{at: t})
 	}
 	l := &s.load[len(s.load)-1]
-	l.n, l.bad, l.calls, l.callsFailed = l.n+now.n, l.bad+now.bad, l.calls+now.calls, l.callsFailed+now.callsFailed
+	l.n, l.bad, l.garbled = l.n+now.n, l.bad+now.bad, l.garbled+now.garbled
+	l.calls, l.callsFailed = l.calls+now.calls, l.callsFailed+now.callsFailed
 }
 
 // readOperation counts one operation of one instance. mine is the watch of its version, if there is one.

@@ -136,6 +136,11 @@ func (p *past) addSlices(sig *signal, look *looks, weight float64, h history) fl
 // addStream learns the rates before the release. Exposure is the number of bad
 // requests that the rates of the single operations predict, so that another
 // mix of operations changes nothing.
+//
+// What is granted is a drift of the log rate, which is nearly that of the log odds where
+// the rate is small. A rate above one half cannot even double: of a call that two in five
+// requests make, none at all would pass for drift. There the requests that are not bad
+// are counted, which are the fewer, and fewer of them are looked for.
 func (p *past) addStream(s *shiftStream, h history) {
 	length := int(h.to - h.from)
 	x, n := make([][]float64, s.places()), make([][]float64, s.places())
@@ -151,8 +156,17 @@ func (p *past) addStream(s *shiftStream, h history) {
 	if all.n < minCalls {
 		return
 	}
+	if s.good = s.signal.unit == ofCalls && all.x > all.n/2; s.good {
+		all.x = all.n - all.x
+		for k := range sums {
+			sums[k].x = sums[k].n - sums[k].x
+			for i := range length {
+				x[k][i] = n[k][i] - x[k][i]
+			}
+		}
+	}
 	mean := (all.x + .5) / (all.n + 1)
-	s.opt = stat.ShiftOptions{PreX: make([]float64, length), PreN: make([]float64, length), Phi: beforePhi, Lenient: s.signal.latency()}
+	s.opt = stat.ShiftOptions{PreX: make([]float64, length), PreN: make([]float64, length), Phi: beforePhi, Lenient: s.signal.latency(), Fall: s.good}
 	s.opt.Late = p.w.release.Change != (unship.Change{}) // it takes time to reach all instances
 	if s.signal.near == unheard {                        // hardly any call is lost before, nearly all after instances die, and they may live for a while
 		s.opt.Late, s.opt.Grid = true, stat.Grid(1.12, 30000, 18)

@@ -141,7 +141,7 @@ func relate(s *service, w *unship.Window, t int32) {
 				if u < 0 {
 					u = s.unit(p.Name, "")
 				}
-				s.answers.add(relationKey{u, a.Release.Service}, w.Release.Version, a.Release.Version, t, a.Requests, a.Failed)
+				s.answers.add(relationKey{u, a.Release.Service}, w.Release.Version, a.Release.Version, t, a.Requests, a.Unusable())
 			}
 		}
 	}

@@ -214,7 +214,7 @@ type service struct {
 	instOf    map[instanceKey]*instance
 	callers   relations                 // with who called its operations: bad requests are those that failed here
 	demands   relations                 // likewise: bad requests are those that failed here or were refused
-	answers   relations                 // with who answered its operations' calls: bad requests failed without a failed call
+	answers   relations                 // with who answered its operations' calls: bad requests got an answer that they could not use
 	names     map[string]unship.Service // whom the service calls by which name
 	asked     []askedCell               // calls to the service, by its callers' word
 	load      []loadCell                // requests by window
@@ -245,6 +245,7 @@ type loadCell struct {
 	n   uint64
 	// Of what a service called.
 	calls, callsFailed uint64
+	garbled            uint64 // requests with a call that failed though its answer looked like success
 }
 
 func newService(id unship.Service, t int32) *service {

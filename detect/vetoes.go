@@ -83,7 +83,7 @@ func (w *watch) otherMoment() string {
 	}
 	var most *shiftStream
 	for _, s := range w.past.streams {
-		if s.shift != nil && s.event == 0 && s.post.x >= vetoBad && s.post.x > vetoTimes*s.want &&
+		if s.shift != nil && s.event == 0 && !s.good && s.post.x >= vetoBad && s.post.x > vetoTimes*s.want &&
 			(most == nil || s.post.x-s.want > most.post.x-most.want) {
 			most = s
 		}

@@ -83,6 +83,7 @@ func (c *callSum) add(o *callSum) {
 		x := c.answeredBy(a.resource)
 		x.requests += a.requests
 		x.failed += a.failed
+		x.garbled += a.garbled
 	}
 	for _, r := range o.received {
 		c.receivedBy(r.resource).calls += r.calls

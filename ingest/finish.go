@@ -67,7 +67,7 @@ func (f *finisher) calls(list []callSum) []unship.Call {
 		answers := f.answers.room(len(c.answered))
 		for _, a := range c.answered {
 			answers = append(answers, unship.CalleeAnswer{
-				Release: f.resources[a.resource].release, Requests: a.requests, Failed: a.failed,
+				Release: f.resources[a.resource].release, Requests: a.requests, Failed: a.failed, Garbled: a.garbled,
 			})
 		}
 		slices.SortFunc(answers, func(x, y unship.CalleeAnswer) int { return x.Release.Compare(y.Release) })
@@ -109,6 +109,7 @@ func compactAnswers(list []unship.CalleeAnswer) []unship.CalleeAnswer {
 		if n := len(kept); n > 0 && kept[n-1].Release == a.Release {
 			kept[n-1].Requests += a.Requests
 			kept[n-1].Failed += a.Failed
+			kept[n-1].Garbled += a.Garbled
 			continue
 		}
 		kept = append(kept, a)

@@ -287,11 +287,20 @@ func (j *joiner) answerCalls() {
 		}
 		if r.about == 0 && server.kind == kindServer {
 			r.about = server.resource + 1
+			r.garbled = r.garbles(server)
 		}
 		if r.name == 0 {
 			r.name = j.p.names.numberOf(j.resources[server.resource].release.Name)
 		}
 	}
+}
+
+// garbles says that a call failed although the server's span ended well: the caller could
+// not use the answer. Who gave up before the answer came had none: the server was told so
+// (cancelled), or went on. Clocks of two machines differ, lengths of time do not: an answer that
+// was waited for took the server no longer than its caller.
+func (r *record) garbles(server *record) bool {
+	return r.result == failed && server.result == succeeded && server.end-server.start <= r.end-r.start
 }
 
 // caller finds the resource whose client or producer span is above a request.

@@ -337,6 +337,46 @@ func TestAnswersThatTheCallerCannotUse(t *testing.T) {
 	}
 }
 
+// A call may fail although its answer looked like success, whatever becomes of the request: it
+// was none that the caller could use. What was refused, and what came after the caller had
+// given up, is another matter.
+func TestCallsThatFailThoughTheyWereAnswered(t *testing.T) {
+	failing := func(trace uint64, set func(call, answer *testSpan)) []testSpan {
+		s := answered(trace, "8", false, 200)
+		s[1].failed = true
+		set(&s[1], &s[2])
+		return s
+	}
+	untouched := func(*testSpan, *testSpan) {}
+	for _, c := range []struct {
+		name  string
+		spans []testSpan
+		want  unship.CalleeAnswer
+	}{
+		{"the request ends well all the same", failing(1, untouched), unship.CalleeAnswer{Requests: 1, Garbled: 1}},
+		{"the request fails as well", func() []testSpan {
+			s := failing(1, untouched)
+			s[0].failed = true
+			return s
+		}(), unship.CalleeAnswer{Requests: 1, Garbled: 1}},
+		{"another try ends well", append(failing(1, untouched),
+			testSpan{service: "web", version: "2", pod: "w", trace: 1, id: 4, parent: 1, kind: ptrace.SpanKindClient, from: 40 * ms, to: 45 * ms, attrs: map[string]any{"peer.service": "cart"}},
+			testSpan{service: "cart", version: "8", pod: "c8", trace: 1, id: 5, parent: 4, kind: ptrace.SpanKindServer, name: "get", from: 41 * ms, to: 44 * ms}),
+			unship.CalleeAnswer{Requests: 1, Garbled: 1}},
+		{"clocks differ", failing(1, func(_, answer *testSpan) { answer.from, answer.to = 60*ms, 90*ms }), unship.CalleeAnswer{Requests: 1, Garbled: 1}},
+		{"it was refused", failing(1, func(_, answer *testSpan) { answer.attrs = map[string]any{"http.response.status_code": 404} }), unship.CalleeAnswer{Requests: 1}},
+		{"it failed", failing(1, func(_, answer *testSpan) { answer.failed = true }), unship.CalleeAnswer{Requests: 1}},
+		{"the caller gave up", failing(1, func(_, answer *testSpan) { answer.to = 70 * ms }), unship.CalleeAnswer{Requests: 1}},
+		{"the caller gave up, and the server with it", failing(1, func(_, answer *testSpan) { answer.attrs = map[string]any{"rpc.grpc.status_code": 1} }), unship.CalleeAnswer{Requests: 1}},
+	} {
+		c.want.Release = release("cart", "8")
+		calls := operation(t, take(t, c.spans...), "web", "op").Calls
+		if diff := cmp.Diff([]unship.CalleeAnswer{c.want}, calls[0].Answered); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
 // The answer may end in the window before its call, or in one after it, as long as the
 // request that called has not ended.
 func TestAnswersOfOtherWindows(t *testing.T) {

@@ -139,7 +139,7 @@ func (r *reducedReader) span(last *record) (s staged) {
 	}
 	s.kind, s.result = kindNumbered(int32(marks&(1<<resultMark-1))), result(marks>>resultMark&3)
 	from := r.resource()
-	if from == nil || s.result > failed {
+	if from == nil {
 		r.fail()
 		return s
 	}

@@ -172,7 +172,19 @@ const (
 	succeeded result = iota
 	rejected         // the caller's mistake
 	failed
+	cancelled // of a server span: the caller gave up, which is nobody's mistake and no answer
 )
+
+// well says that nothing went wrong.
+func (r result) well() bool { return r == succeeded || r == cancelled }
+
+// asCall is what became of a call by the span that answers it: one that was cancelled was not served.
+func (r result) asCall() result {
+	if r == cancelled {
+		return rejected
+	}
+	return r
+}
 
 // spanData is a span as a decoder hands it over: values of the fields that
 // matter, as they stand in the message. Nothing in it is kept: strings may
@@ -243,6 +255,16 @@ func (d *spanData) result() result {
 		return r
 	}
 	return succeeded
+}
+
+// ending is the result of a span, which may have no end of its own: a gRPC server that is
+// told that its caller gave up ends then and there.
+func (d *spanData) ending() result {
+	r := d.result()
+	if code := d.fields[rpcStatus]; r == succeeded && d.kind == kindServer && (code == "1" || strings.EqualFold(code, "CANCELLED")) {
+		return cancelled
+	}
+	return r
 }
 
 // operation is what a request is counted under: "METHOD route", the RPC's service

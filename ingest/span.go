@@ -25,6 +25,7 @@ type record struct {
 	sampling   weight // 0: not told
 	kind       kind
 	result     result
+	garbled    bool // of a call that failed: its answer came in time and looked like success
 }
 
 // recordBytes is the estimated memory of a record, with what slices grow beyond need.

@@ -62,7 +62,7 @@ func (in *intake) span(r *resource, d *spanData) {
 	}
 	s := staged{record: record{
 		trace: d.trace, id: d.id, parent: d.parent, start: int64(d.start), end: int64(d.end),
-		resource: r.number, kind: d.kind, result: d.result(), sampling: d.weight(),
+		resource: r.number, kind: d.kind, result: d.ending(), sampling: d.weight(),
 	}}
 	in.stage.name(&s, d, r)
 	if s.result == failed && !s.kind.isCall() || d.fields[exceptionType] != "" {
@@ -186,7 +186,7 @@ func (in *intake) keep(p *pane, x *staged, counted bool) (added int64) {
 	if x.failure != 0 {
 		f := &t.failures[x.failure-1]
 		if counted && f.exception.typ != "" {
-			added += in.addException(p, thrown{trace: rec.trace, resource: rec.resource, handled: rec.result == succeeded}, &f.exception)
+			added += in.addException(p, thrown{trace: rec.trace, resource: rec.resource, handled: rec.result.well()}, &f.exception)
 		}
 		if rec.result == failed && !rec.kind.isCall() {
 			added += in.keepDetail(p, rec, f)

@@ -123,6 +123,7 @@ type receivedSum struct {
 type answerSum struct {
 	resource         uint32
 	requests, failed uint64
+	garbled          uint64
 	failedIn         uint32
 }
 
@@ -232,6 +233,7 @@ type madeCall struct {
 	name       uint32
 	answeredBy uint32 // 1 + number of the resource; 0: no answer was seen
 	result     result
+	garbled    bool     // it failed, and the answer looked like success
 	unseen     bool     // no span of who answered
 	received   []uint32 // numbers of the resources that got it though no span of theirs answers it
 }
@@ -243,7 +245,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (worst re
 		if c.call {
 			call := j.madeCall(c)
 			j.called = append(j.called, call)
-			worst = max(worst, call.result)
+			worst = max(worst, call.result.asCall())
 		}
 	}
 	if len(j.called) > 1 {
@@ -251,7 +253,7 @@ func (j *joiner) countCalls(s *sum, request *record, children []child) (worst re
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.answeredBy, b.answeredBy))
 		})
 	}
-	unusable := worst != failed && request.result != succeeded
+	unusable := worst != failed && !request.result.well()
 	for rest := j.called; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].name == rest[0].name {
@@ -275,7 +277,7 @@ func (j *joiner) madeCall(c child) madeCall {
 		return m
 	}
 	m.name = j.nameNumber(r.name)
-	m.answeredBy = r.answeredBy()
+	m.answeredBy, m.garbled = r.answeredBy(), r.garbled
 	m.unseen = m.answeredBy == 0 && r.kind == kindClient
 	if m.unseen && m.result != succeeded {
 		m.received = j.receivers(r)
@@ -315,7 +317,7 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 	c := s.callsOf(list[0].name)
 	c.counts.Requests++
 	c.counts.Total += uint64(len(list))
-	last, served, lost := uint32(0), 0, 0
+	served, lost := 0, 0
 	for _, call := range list {
 		switch call.result {
 		case succeeded:
@@ -332,10 +334,17 @@ func (s *sum) addCalls(list []madeCall, unusable bool, serial uint32) {
 		for _, resource := range call.received {
 			c.receivedBy(resource).calls++
 		}
-		if call.answeredBy != last {
-			last = call.answeredBy
-			c.answer(call.answeredBy-1, unusable, serial)
+	}
+	for rest := list; len(rest) > 0; {
+		n, garbled := 0, false
+		for n < len(rest) && rest[n].answeredBy == rest[0].answeredBy {
+			garbled = garbled || rest[n].garbled
+			n++
 		}
+		if by := rest[0].answeredBy; by != 0 {
+			c.answer(by-1, unusable, garbled, serial)
+		}
+		rest = rest[n:]
 	}
 	c.counts.Failed += uint64(lost)
 	if served >= 2 { // what is repeated after a failure is not asked twice
@@ -378,11 +387,17 @@ func (c *callSum) answeredBy(resource uint32) *answerSum {
 	return &c.answered[len(c.answered)-1]
 }
 
-func (c *callSum) answer(resource uint32, unusable bool, serial uint32) {
+// answer counts one request that a resource answered. Bad ones of a trace count once.
+func (c *callSum) answer(resource uint32, unusable, garbled bool, serial uint32) {
 	a := c.answeredBy(resource)
 	a.requests++
-	if unusable && a.failedIn != serial {
-		a.failedIn = serial
+	switch {
+	case !unusable && !garbled || a.failedIn == serial:
+		return
+	case unusable:
 		a.failed++
+	default:
+		a.garbled++
 	}
+	a.failedIn = serial
 }

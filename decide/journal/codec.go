@@ -128,6 +128,7 @@ func (c *coder) answer(v *unship.CalleeAnswer) {
 	c.releaseID(&v.Release)
 	c.uint(&v.Requests)
 	c.uint(&v.Failed)
+	c.uint(&v.Garbled)
 }
 
 func (c *coder) slice(v *unship.Slice) {

@@ -135,7 +135,7 @@ func operation(w, o int) unship.Operation {
 		Name: fmt.Sprint("GET /things/{id}/", o), Requests: uint64(100 + w), Failed: 1,
 		Adjusted: uint64(1000 + w),
 		Calls: []unship.Call{
-			{Callee: "ledger", Requests: 40, Total: 41, Unanswered: 1, Unseen: 2, Answered: []unship.CalleeAnswer{{Release: releaseID("ledger", "1.1.0"), Requests: 39, Failed: 2}}, Received: []unship.CallReceived{{Release: releaseID("ledger", "1.1.0"), Unanswered: 1}}},
+			{Callee: "ledger", Requests: 40, Total: 41, Unanswered: 1, Unseen: 2, Answered: []unship.CalleeAnswer{{Release: releaseID("ledger", "1.1.0"), Requests: 39, Failed: 2, Garbled: 1}}, Received: []unship.CallReceived{{Release: releaseID("ledger", "1.1.0"), Unanswered: 1}}},
 			{Callee: "postgresql:orders", Requests: 90, Total: 95},
 		},
 		Slices:    []unship.Slice{{Key: "tenant.id", Value: "acme", Requests: 30, FailedHere: 1, Rejected: 2, Duration: unship.Histogram{{Index: -64, Count: 30}}}},
