@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -80,11 +81,12 @@ func (b *balance) add(unit int, key string, by float64) {
 	b.uneven = append(b.uneven, uneven{unit, key, by})
 }
 
-// of gives how uneven the requests of an operation are by any attribute but one.
-func (b *balance) of(unit int, but string) (by float64) {
+// of gives how uneven the requests of an operation are by any attribute but one, each times
+// by how much the rates of bad requests may differ between its values.
+func (b *balance) of(unit int, but string, spread func(key string) float64) (by float64) {
 	for _, x := range b.uneven {
 		if x.unit == unit && x.key != but {
-			by = math.Max(by, x.by)
+			by = math.Max(by, x.by*spread(x.key))
 		}
 	}
 	return by
@@ -95,6 +97,37 @@ func (b *balance) of(unit int, but string) (by float64) {
 func (s *stream) guard() (guarded bool, key string) {
 	key, _, _ = strings.Cut(s.slice, "=")
 	return s.slice != "" || s.signal.unit != ofRequests, key
+}
+
+// rateSpread is by how much the rate of a slot's bad requests may differ between the values of an
+// attribute: by all there is, where it tells requests apart; between places by no more than old
+// instances there showed before the release, and than places are granted that none of them was in.
+func (s *slot) rateSpread(c *comparison, key string) float64 {
+	if !slices.Contains(c.places, key) && !slices.Contains(siteKeys, key) {
+		return 1
+	}
+	if x, ok := s.spreads[key]; ok {
+		return x
+	}
+	by := map[string]rate{}
+	for _, i := range c.svc.instances {
+		if i.version == c.sides.baseline {
+			r := c.svc.sum(&s.strata[s.stratum], func(x *instance) bool { return x == i }, history{c.start - maxKept, c.start})
+			at := by[c.svc.placeOf(i, key)]
+			by[c.svc.placeOf(i, key)] = rate{at.x + r.y[s.signal.count], at.n + r.of(s.signal.count)}
+		}
+	}
+	low, high := 1.0, 0.0
+	for _, r := range by { // extremes: the order does not matter
+		p := (r.x + .5) / (r.n + 1)
+		sd := math.Sqrt(placePhi * p * (1 - p) / (r.n + 1))
+		low, high = math.Min(low, math.Max(0, p-2*sd)), math.Max(high, math.Min(1, p+2*sd))
+	}
+	if s.spreads == nil {
+		s.spreads = map[string]float64{}
+	}
+	s.spreads[key] = math.Max(0, timesOdds(high, math.Exp(placeDeviations*placeSD))-low)
+	return s.spreads[key]
 }
 
 // evensOut is for how many windows bad requests that another make-up explains, and that did
@@ -121,7 +154,7 @@ func (c *comparison) explained(s *slot, f *frame) []int {
 	}
 	by := 0.0
 	if s.guarded {
-		by = c.balance.of(unit, s.key)
+		by = c.balance.of(unit, s.key, func(key string) float64 { return s.rateSpread(c, key) })
 	}
 	if s.ownTime && c.svc.units[unit].lat.self {
 		by += c.balance.moreTimed(unit)

@@ -2,7 +2,10 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"testing"
+
+	"unship.dev"
 )
 
 // Two cohorts whose requests come from other tenants: what cannot be divided by tenant
@@ -19,10 +22,11 @@ func TestAnotherMakeUpExplainsSoMuch(t *testing.T) {
 		slices: [][2]float64{{900, 900}, {100, 8100}, {500, 4500}, {500, 4500}},
 	}
 	c.balance.compare(s, nil)
-	if by := c.balance.of(0, ""); math.Abs(by-.8) > .02 {
+	whole := func(string) float64 { return 1 }
+	if by := c.balance.of(0, "", whole); math.Abs(by-.8) > .02 {
 		t.Errorf("the tenants' shares are %.3f apart, want .8", by)
 	}
-	if by := c.balance.of(0, "tenant"); by != 0 {
+	if by := c.balance.of(0, "tenant", whole); by != 0 {
 		t.Errorf("the regions' shares are %.3f apart, want 0", by)
 	}
 	for _, x := range []struct {
@@ -49,6 +53,32 @@ func TestAnotherMakeUpExplainsSoMuch(t *testing.T) {
 		}
 		if got < x.want-5 || got > x.want+5 {
 			t.Errorf("after %d windows without bad requests: %d count, want about %d", x.quiet, got, x.want)
+		}
+	}
+}
+
+// A ramp that runs in one zone is made up quite differently, by zone, from what it replaces. Where
+// old instances of all zones did alike, that explains little.
+func TestAnotherZoneExplainsNoMoreThanZonesDiffer(t *testing.T) {
+	t.Parallel()
+	for name, guilty := range map[string]bool{"calls the database twice": true, "harmless": false} {
+		s := newSimulation(1995)
+		zones := map[string]string{}
+		s.region = func(i *simInstance) string { return zones[i.id] }
+		s.tenants = func(*simInstance, int) []simTenant { return []simTenant{{"all", 1}} }
+		v := s.canary("cart", simStart, 2)
+		for k, i := range v.instances {
+			if zones[i.id] = string(rune('a' + k%4)); i.version == "1.1.0" {
+				zones[i.id] = "a"
+			}
+		}
+		if guilty {
+			s.harm("cart", "1.1.0", "", simStart, effect{twice: .6})
+		}
+		r := s.run(t)["cart"]
+		found := slices.ContainsFunc(r.last.Findings, func(f unship.Finding) bool { return f.Signal == unship.SignalCalls })
+		if found != guilty {
+			t.Errorf("%s: %s, %+v", name, r.last.Why, r.last.Findings)
 		}
 	}
 }

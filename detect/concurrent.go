@@ -250,7 +250,7 @@ const (
 // there, to judge and to ask: a lower bound, from so many of the streams that carry the
 // evidence.
 func (c *comparison) without(out map[*instance]bool, t int32, streams int) (judge, ask float64) {
-	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, outcomes: c.outcomes, blinded: c.blinded}
+	again := comparison{svc: c.svc, sides: c.sides, start: c.start, patience: c.patience, places: c.places, outcomes: c.outcomes, blinded: c.blinded}
 	again.sides.without = out
 	if c.levels != nil {
 		again.levels = c.levels.without(out)

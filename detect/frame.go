@@ -23,6 +23,7 @@ type slot struct {
 	explained float64
 	taken     int
 	takes     []int
+	spreads   map[string]float64 // see rateSpread
 }
 
 // count is what one instance counts in one stratum.
