@@ -389,7 +389,7 @@ func (p *past) weighOutside() {
 		case s.shift == nil || s.signal.near == unheard: // what trends and neighbours tell is weighed against shifts from outside already
 			p.logB[k] = math.Inf(-1)
 		case sum > negligible:
-			p.logB[k] = p.outsideOf(s.shift, p.rivalsOf(s.signal))
+			p.logB[k] = stat.LogAdd(p.outsideOf(s.shift, p.rivalsOf(s.signal)), p.onBoth(s))
 		}
 	}
 }

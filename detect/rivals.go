@@ -131,3 +131,36 @@ func (p *past) outsideOf(s *stat.Shift, rivals []rival) float64 {
 	}
 	return b
 }
+
+// How many bad requests of their own old instances may have while they end: such as are cut
+// off fail, and are not refused.
+const (
+	failedStrays = 1
+	otherStrays  = .1
+)
+
+// onBoth is the log evidence that a change came from outside while both versions served: then the
+// old one showed it as well, as often as the new one does, and more than old instances do while
+// they end. It is relative to the probability of a shift from outside, which is as likely in any window.
+func (p *past) onBoth(s *shiftStream) float64 {
+	if s.signal.near != nowhere || s.signal.latency() || s.good || s.flow != nil || s.points != nil || s.event > 0 || s.post.n == 0 {
+		return math.Inf(-1)
+	}
+	ending, requests, x := otherStrays, 0.0, 0.0
+	if s.signal.failure() {
+		ending = failedStrays
+	}
+	for k := range s.rates {
+		sum := p.w.svc.sum(&s.strata[k], isVersion(p.w.baseline), history{p.w.begin, p.w.next})
+		x, requests, ending = x+sum.y[s.signal.count], requests+sum.n, ending+sum.n*s.rates[k]
+	}
+	alike := requests * s.post.x / s.post.n
+	if x == 0 || alike <= ending {
+		return math.Inf(-1)
+	}
+	shown := (x*math.Log(alike/ending) - alike + ending) / math.Max(1, s.opt.Phi)
+	if shown <= 0 {
+		return math.Inf(-1)
+	}
+	return s.shift.WorseSince(0) + shown - math.Log(2*stat.MaxMoment+1)
+}

@@ -66,3 +66,22 @@ func TestCalleesDoNotExplainWhatDoesNotCallThem(t *testing.T) {
 		}
 	}
 }
+
+// Clients begin to send what is refused while a rolling update is under way: the old version
+// refuses it, too, as long as it serves.
+func TestWhatBothVersionsShowIsNotTheReleases(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		for from, guilty := range map[int]bool{1: false, 1 << 30: true} {
+			s := newSimulation(seed + 1370)
+			s.replace("cart", simStart, 2)
+			s.harmBetween("cart", simStart+from, 1<<30, effect{rejections: .15})
+			if guilty {
+				s.harm("cart", "1.1.0", "", simStart, effect{rejections: .15})
+			}
+			if r := s.run(t)["cart"]; (r.regressed >= 0) != guilty {
+				t.Errorf("seed %d: blamed after %d windows: %s; guilty: %v", seed, r.regressed, r.last.Why, guilty)
+			}
+		}
+	}
+}
