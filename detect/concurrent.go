@@ -269,7 +269,7 @@ func (c *comparison) without(out map[*instance]bool, t int32, streams int) (judg
 	}
 	terms, asking := []float64(nil), math.Inf(-1)
 	for _, s := range c.strongest(streams) {
-		if s.loss != nil && !c.someoneElse(out, t) || !testifies(s.near, out) {
+		if s.loss != nil && !c.someoneElse(out, t) {
 			continue
 		}
 		if s.rise != nil {

@@ -93,6 +93,15 @@ func (x *hearing) again() *hearing {
 	return y
 }
 
+// testifies says that what is heard counts though some instances are left out: beside a control,
+// which they would make worse as well, or if none of those that tell is theirs, for what neighbours
+// see is not told apart by their instances.
+func (x *hearing) testifies(out map[*instance]bool) bool {
+	return x.control != nil || !slices.ContainsFunc(x.near, func(n neighbour) bool {
+		return slices.ContainsFunc(n.svc.instances, func(i *instance) bool { return out[i] })
+	})
+}
+
 // step takes in window t.
 func (x *hearing) step(p *past, t int32) {
 	h, version := history{t, t + 1}, p.w.known

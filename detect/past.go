@@ -462,7 +462,7 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		again.levels = p.levels.without(out)
 	}
 	for _, s := range p.streams {
-		if s.crossing != nil && !testifies(s.crossing.near(), out) || s.heard != nil && !testifies(s.heard.near, out) {
+		if s.heard != nil && !s.heard.testifies(out) {
 			continue
 		}
 		x := *s

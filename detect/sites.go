@@ -55,19 +55,6 @@ func (s *service) at(sites []suspicion, out map[*instance]bool) {
 	}
 }
 
-// testifies says that none of the services that tell something has instances that are left
-// out: what neighbours see is not told apart by their instances.
-func testifies(near []neighbour, out map[*instance]bool) bool {
-	return !slices.ContainsFunc(near, func(n neighbour) bool {
-		for _, i := range n.svc.instances {
-			if out[i] {
-				return true
-			}
-		}
-		return false
-	})
-}
-
 // siteKeys are the attributes that say where an instance runs, beside its node (OpenTelemetry's
 // resource conventions).
 var siteKeys = []string{"cloud.availability_zone", "cloud.region", "k8s.cluster.name"}

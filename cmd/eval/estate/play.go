@@ -108,7 +108,7 @@ func (d *distractor) is(h unship.Hypothesis) bool {
 	case surge:
 		return h.Cause == unship.CauseTraffic
 	case badNode:
-		return h.Cause == unship.CauseInfrastructure && h.Name == d.node
+		return h.Cause == unship.CauseInfrastructure && h.Name == "node "+d.node
 	}
 	return false
 }
