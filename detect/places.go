@@ -70,7 +70,7 @@ func (i *instance) had(slice int, h history) bool {
 }
 
 // elsewhere names the attribute by which nothing of the baseline serves where the
-// release does; "" if there is none: only places are compared then, not versions.
+// release does, so that versions are compared across places; "" if there is none.
 func (w *watch) elsewhere() string {
 	if w.conc == nil || w.past != nil {
 		return ""

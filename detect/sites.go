@@ -27,113 +27,6 @@ func (x site) String() string {
 	return x.key + " " + x.value
 }
 
-// nameSites names those of some sites that are surely bad, "" if none is.
-func nameSites(all []suspicion) string {
-	var names []string
-	for _, x := range all {
-		if x.sure {
-			names = append(names, x.String())
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// isAt says that an instance runs at a site.
-func (s *service) isAt(i *instance, x site) bool {
-	if x.key == "" {
-		return i.Node == x.value
-	}
-	return s.placeOf(i, x.key) == x.value
-}
-
-// at adds the instances that run at any of some sites.
-func (s *service) at(sites []suspicion, out map[*instance]bool) {
-	for _, i := range s.instances {
-		if slices.ContainsFunc(sites, func(x suspicion) bool { return s.isAt(i, x.site) }) {
-			out[i] = true
-		}
-	}
-}
-
-// siteKeys are the attributes that say where an instance runs, beside its node (OpenTelemetry's
-// resource conventions).
-var siteKeys = []string{"cloud.availability_zone", "cloud.region", "k8s.cluster.name"}
-
-// sites gives where a release and those that tell of it run, sorted. What all instances of a
-// service have in common is none.
-func (w *watch) sites() []site {
-	seen := map[site]bool{}
-	for _, s := range append([]*service{w.svc}, w.witnesses()...) {
-		s.addSites(seen)
-	}
-	return slices.SortedFunc(maps.Keys(seen), func(a, b site) int {
-		return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.value, b.value))
-	})
-}
-
-// witnesses are the other services whose telling is evidence.
-func (w *watch) witnesses() (out []*service) {
-	add := func(near []neighbour) {
-		for _, n := range near {
-			if !slices.Contains(out, n.svc) {
-				out = append(out, n.svc)
-			}
-		}
-	}
-	all := w.streams()
-	for k := range all {
-		if all[k].share() > 0 {
-			add(all[k].near)
-		}
-	}
-	return out
-}
-
-func (s *service) addSites(seen map[site]bool) {
-	here, instances := map[site]int{}, 0
-	for _, i := range s.instances {
-		instances++
-		if i.Node != "" {
-			here[site{"", i.Node}]++
-		}
-		for _, key := range siteKeys {
-			if value := s.placeOf(i, key); value != "" {
-				here[site{key, value}]++
-			}
-		}
-	}
-	for x, n := range here {
-		seen[x] = seen[x] || n < instances || instances == 1
-	}
-	maps.DeleteFunc(seen, func(_ site, is bool) bool { return !is })
-}
-
-// siteCounts is what instances did in one window.
-type siteCounts struct{ n, failed, durations, slow int }
-
-func (c *siteCounts) add(o siteCounts) {
-	c.n, c.failed, c.durations, c.slow = c.n+o.n, c.failed+o.failed, c.durations+o.durations, c.slow+o.slow
-}
-
-// siteEvidence are the log likelihoods that a site makes failures, or slow requests, so many
-// times as likely, by the grid of multiples.
-type siteEvidence struct{ failures, durations []float64 }
-
-func newSiteEvidence(grid []float64) siteEvidence {
-	return siteEvidence{make([]float64, len(grid)), make([]float64, len(grid))}
-}
-
-// logE are the log e-values that it does.
-func (e *siteEvidence) logE() [2]float64 {
-	mixed := func(l []float64) float64 {
-		for j := range l {
-			l[j] /= sitePhi
-		}
-		return stat.LogSumExp(l) - math.Log(float64(len(l)))
-	}
-	return [2]float64{mixed(e.failures), mixed(e.durations)}
-}
-
 // suspicion is a site that may harm whoever runs there, and the log e-value against it; sure:
 // that is enough to say so, whatever else is looked at.
 type suspicion struct {
@@ -172,6 +65,100 @@ func (d *Detector) noisySites(w *watch, t int32) (noisy []suspicion) {
 		}
 	}
 	return noisy
+}
+
+// sites gives where a release and those that tell of it run, sorted. What all instances of a
+// service have in common is none.
+func (w *watch) sites() []site {
+	seen := map[site]bool{}
+	for _, s := range append([]*service{w.svc}, w.witnesses()...) {
+		s.addSites(seen)
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b site) int {
+		return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.value, b.value))
+	})
+}
+
+// witnesses are the other services whose telling is evidence.
+func (w *watch) witnesses() (out []*service) {
+	for _, e := range w.streams() {
+		for _, n := range e.near {
+			if e.share() > 0 && !slices.Contains(out, n.svc) {
+				out = append(out, n.svc)
+			}
+		}
+	}
+	return out
+}
+
+func (s *service) addSites(seen map[site]bool) {
+	here := map[site]int{}
+	for _, i := range s.instances {
+		if i.Node != "" {
+			here[site{"", i.Node}]++
+		}
+		for _, key := range siteKeys {
+			if value := s.placeOf(i, key); value != "" {
+				here[site{key, value}]++
+			}
+		}
+	}
+	for x, n := range here {
+		if n < len(s.instances) || n == 1 {
+			seen[x] = true
+		}
+	}
+}
+
+// siteKeys are the attributes that say where an instance runs, beside its node (OpenTelemetry's
+// resource conventions).
+var siteKeys = []string{"cloud.availability_zone", "cloud.region", "k8s.cluster.name"}
+
+// nameSites names those of some sites that are surely bad, "" if none is.
+func nameSites(all []suspicion) string {
+	var names []string
+	for _, x := range all {
+		if x.sure {
+			names = append(names, x.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// isAt says that an instance runs at a site.
+func (s *service) isAt(i *instance, x site) bool {
+	if x.key == "" {
+		return i.Node == x.value
+	}
+	return s.placeOf(i, x.key) == x.value
+}
+
+// at adds the instances that run at any of some sites.
+func (s *service) at(sites []suspicion, out map[*instance]bool) {
+	for _, i := range s.instances {
+		if slices.ContainsFunc(sites, func(x suspicion) bool { return s.isAt(i, x.site) }) {
+			out[i] = true
+		}
+	}
+}
+
+// siteEvidence are the log likelihoods that a site makes failures, or slow requests, so many
+// times as likely, by the grid of multiples.
+type siteEvidence struct{ failures, durations []float64 }
+
+func newSiteEvidence(grid []float64) siteEvidence {
+	return siteEvidence{make([]float64, len(grid)), make([]float64, len(grid))}
+}
+
+// logE are the log e-values that it does.
+func (e *siteEvidence) logE() [2]float64 {
+	mixed := func(l []float64) float64 {
+		for j := range l {
+			l[j] /= sitePhi
+		}
+		return stat.LogSumExp(l) - math.Log(float64(len(l)))
+	}
+	return [2]float64{mixed(e.failures), mixed(e.durations)}
 }
 
 // addSite adds what a service's instances tell of a site: its share of the bad requests of
@@ -277,4 +264,11 @@ func (s *service) eachCount(i *instance, h history, do func(t int32, c siteCount
 			do(v[k].at, x)
 		}
 	}
+}
+
+// siteCounts is what instances did in one window.
+type siteCounts struct{ n, failed, durations, slow int }
+
+func (c *siteCounts) add(o siteCounts) {
+	c.n, c.failed, c.durations, c.slow = c.n+o.n, c.failed+o.failed, c.durations+o.durations, c.slow+o.slow
 }
