@@ -198,7 +198,7 @@ func otherwise(h unship.Hypothesis) string {
 	case unship.CauseDependency:
 		return "another service," + name + why
 	case unship.CauseInfrastructure:
-		return "the node" + name + why
+		return "where it runs," + name + why
 	case unship.CauseTraffic:
 		return "the traffic" + why
 	}

@@ -53,7 +53,7 @@ func (e *Evidence) own() float64 { return math.Max(e.LogE, e.Asks) }
 // Outside is something that may have happened without a release.
 type Outside struct {
 	Cause unship.Cause // dependency, infrastructure or traffic
-	Name  string       // of the service or the node
+	Name  string       // of the service, or where it is: node X, cloud.availability_zone Y
 	LogE  float64      // log Bayes factor of "it changed" against "it did not"
 	Why   string       // in words
 }
