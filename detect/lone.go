@@ -25,8 +25,11 @@ func (w *watch) mayBeSlow(e *evidence, f *unship.Finding) bool {
 		return false
 	}
 	slower := math.Log(f.Candidate / f.Baseline)
+	if w.elsewise(e, slower) < speedCommon*slower {
+		return false
+	}
 	sd, old := w.speeds()
-	return slower <= speedDeviations*sd*math.Sqrt(1+1/math.Max(1, float64(old))) && w.elsewise(e, slower) >= speedCommon*slower
+	return slower <= speedDeviations*sd*math.Sqrt(1+1/math.Max(1, float64(old)))
 }
 
 // serving counts the release's instances that served something.
@@ -77,6 +80,12 @@ func (w *watch) elsewise(e *evidence, slower float64) float64 {
 // differed by before the release beyond chance, and how many those were.
 func (w *watch) speeds() (sd float64, old int) {
 	h := w.history()
+	all, slopes := make([]rate, len(w.svc.units)), make([]float64, len(w.svc.units))
+	for u, x := range w.svc.units {
+		if x.kind() == ofRequests {
+			all[u], slopes[u] = w.svc.median(nil, u, h), x.lat.slope()
+		}
+	}
 	var speed []float64
 	chance := 0.0
 	for _, i := range w.svc.instances {
@@ -85,12 +94,15 @@ func (w *watch) speeds() (sd float64, old int) {
 		}
 		sum, n, variance := 0.0, 0.0, 0.0
 		for u := range i.units {
-			slope := w.svc.units[u].lat.slope()
-			own, all := w.svc.median(i, u, h), w.svc.median(nil, u, h)
-			if w.svc.units[u].kind() != ofRequests || own.n < minDurations || !(slope > 0) {
+			slope := slopes[u]
+			if !(slope > 0) {
 				continue
 			}
-			p := (all.x + .5) / (all.n + 1)
+			own := w.svc.median(i, u, h)
+			if own.n < minDurations {
+				continue
+			}
+			p := (all[u].x + .5) / (all[u].n + 1)
 			sum += own.n * (math.Log((own.x+.5)/(own.n-own.x+.5)) - math.Log(p/(1-p))) / slope
 			variance += own.n / (p * (1 - p) * slope * slope)
 			n += own.n

@@ -92,8 +92,11 @@ func dependency(s *service, was, is rate) (o blame.Outside, ok bool) {
 // busyOf is busy for some of the instances.
 func (s *service) busyOf(h history, of func(*instance) bool) (r rate) {
 	for _, i := range s.instances {
+		if !of(i) {
+			continue
+		}
 		for u := range i.units {
-			if s.units[u].kind() != ofRequests || !of(i) {
+			if s.units[u].kind() != ofRequests {
 				continue
 			}
 			for k := range i.units[u] {
