@@ -91,19 +91,10 @@ func dependency(s *service, was, is rate) (o blame.Outside, ok bool) {
 
 // busyOf is busy for some of the instances.
 func (s *service) busyOf(h history, of func(*instance) bool) (r rate) {
-	for _, i := range s.instances {
-		if !of(i) {
-			continue
-		}
-		for u := range i.units {
-			if s.units[u].kind() != ofRequests {
-				continue
-			}
-			for k := range i.units[u] {
-				if c := &i.units[u][k]; c.at >= h.from && c.at < h.to {
-					r.x, r.n = r.x+float64(c.y[countFailedHere])+float64(c.y[countRejected]), r.n+float64(c.n)
-				}
-			}
+	for u := range s.units {
+		if s.units[u].kind() == ofRequests {
+			x := s.sum(&stratum{unit: u}, of, h)
+			r.x, r.n = r.x+x.y[countFailedHere]+x.y[countRejected], r.n+x.n
 		}
 	}
 	return r

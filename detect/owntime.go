@@ -15,21 +15,11 @@ import "math"
 
 // timed is the part of an operation's requests in a history that had a duration.
 func (s *service) timed(unit int, h history) float64 {
-	var x, n float64
-	for _, i := range s.instances {
-		if unit >= len(i.units) {
-			continue
-		}
-		for k := range i.units[unit] {
-			if c := &i.units[unit][k]; c.at >= h.from && c.at < h.to {
-				x, n = x+float64(c.timed), n+float64(c.n)
-			}
-		}
-	}
-	if n == 0 {
+	r := s.sum(&stratum{unit: unit}, anyInstance, h)
+	if r.n == 0 {
 		return 0
 	}
-	return x / n
+	return r.timed / r.n
 }
 
 // evened gives the slow requests of window t, of n that have a time of their own among all,
