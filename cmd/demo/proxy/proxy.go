@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
@@ -38,11 +39,10 @@ type pool struct {
 	servers []*backend // sorted by name
 }
 
-// backend is one server. Its weight and its credit are guarded by Proxy.mu.
+// backend is one server. Its weight is guarded by Proxy.mu.
 type backend struct {
 	name, addr string
 	weight     int
-	credit     int // of smooth weighted round robin
 	busy       atomic.Int64
 	forward    *httputil.ReverseProxy
 }
@@ -87,8 +87,9 @@ func (p *Proxy) countBroken(r *http.Request) {
 	}
 }
 
-// take picks the server of the next request by smooth weighted round robin, and
-// marks it busy in the same moment: a drain that sees it idle misses nothing.
+// take picks the server of the next request by chance, and marks it busy in the same moment: a
+// drain that sees it idle misses nothing. By turns would not do: two services in a row would
+// go round in step, and the canaries of one be called by the canaries of the other only.
 func (p *Proxy) take(service string) *backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,20 +97,22 @@ func (p *Proxy) take(service string) *backend {
 	if pl == nil {
 		return nil
 	}
-	var best *backend
 	total := 0
 	for _, b := range pl.servers {
 		total += b.weight
-		b.credit += b.weight
-		if b.weight > 0 && (best == nil || b.credit > best.credit) {
-			best = b
+	}
+	if total == 0 {
+		return nil
+	}
+	n := rand.IntN(total)
+	for _, b := range pl.servers {
+		if n < b.weight {
+			b.busy.Add(1)
+			return b
 		}
+		n -= b.weight
 	}
-	if best != nil {
-		best.credit -= total
-		best.busy.Add(1)
-	}
-	return best
+	return nil
 }
 
 // Add puts a server behind a service.
@@ -203,7 +206,7 @@ func (p *Proxy) SetWeights(_ context.Context, service string, weights []Weight) 
 		return errors.New("set weights of " + service + ": nobody would take its traffic")
 	}
 	for b, w := range after {
-		b.weight, b.credit = w, 0
+		b.weight = w
 	}
 	return nil
 }
