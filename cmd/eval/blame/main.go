@@ -33,6 +33,7 @@ type options struct {
 	styles, faults string
 	ablate, rivals bool
 	verbose        bool
+	together       float64
 }
 
 func run(args []string, out io.Writer) error {
@@ -43,6 +44,7 @@ func run(args []string, out io.Writer) error {
 	f.Uint64Var(&o.seed, "seed", 1, "the first seed")
 	f.StringVar(&o.styles, "styles", "canary,replaced,mixed", "`styles` of rolling out: canary, rolling, replaced, blue-green, mixed")
 	f.StringVar(&o.faults, "faults", "", "part of the names of `faults`; empty for all")
+	f.Float64Var(&o.together, "together", 0, "probability that calls keep to the new versions, or to the old ones")
 	f.BoolVar(&o.ablate, "ablate", false, "also without the node check, the neighbours, the time")
 	f.BoolVar(&o.rivals, "rivals", false, "also the scorers known from the literature")
 	f.BoolVar(&o.verbose, "v", false, "tell of every run that went wrong")
@@ -140,7 +142,7 @@ func (o *options) play(style estate.Style, f estate.Fault) []estate.Summary {
 		limit <- struct{}{}
 		go func() {
 			defer func() { <-limit; wg.Done() }()
-			results[k] = o.one(o.seed+uint64(k), estate.Options{Style: style, Fault: f, Distractor: true})
+			results[k] = o.one(o.seed+uint64(k), estate.Options{Style: style, Fault: f, Distractor: true, Together: o.together})
 		}()
 	}
 	wg.Wait()
@@ -149,7 +151,7 @@ func (o *options) play(style estate.Style, f estate.Fault) []estate.Summary {
 		for i, x := range r {
 			out[i].Add(x)
 			if o.verbose && i == 0 && (x.Wrong || x.Blamed != x.Guilty) {
-				e := estate.New(o.seed+uint64(k), estate.Options{Style: style, Fault: f, Distractor: true})
+				e := estate.New(o.seed+uint64(k), estate.Options{Style: style, Fault: f, Distractor: true, Together: o.together})
 				fmt.Fprintf(os.Stderr, "%s, %s, seed %d: %s: %+v\n", style, f.Name, o.seed+uint64(k), e.Story(), x)
 			}
 		}

@@ -70,6 +70,10 @@ type Options struct {
 	Style      Style
 	Fault      Fault
 	Distractor bool
+	// Together is the probability that a call keeps to what its request was chosen for: the
+	// new versions, or the old ones, wherever both serve. Routing by header does that, and
+	// balancers in a row that go round in step.
+	Together float64
 }
 
 // Estate is one run.
@@ -83,6 +87,7 @@ type Estate struct {
 	fault    fault
 	other    distractor
 	traces   traceCounts
+	chosen   bool // the present request is for new versions
 }
 
 // Rollout is one release of the run.

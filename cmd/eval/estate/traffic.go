@@ -88,11 +88,42 @@ func (e *Estate) pick(s *service, t int) *instance {
 		}
 		return s.live[k]
 	}
+	if e.options.Together > 0 && e.rng.Float64() < e.options.Together {
+		if i := e.kept(s); i != nil {
+			return i
+		}
+	}
 	return s.live[e.rng.IntN(len(s.live))]
+}
+
+// kept chooses among those that the present request keeps to; nil if there are none.
+func (e *Estate) kept(s *service) *instance {
+	n := 0
+	for _, i := range s.live {
+		if i.fresh == e.chosen {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	n = e.rng.IntN(n)
+	for _, i := range s.live {
+		if i.fresh == e.chosen {
+			if n == 0 {
+				return i
+			}
+			n--
+		}
+	}
+	return nil
 }
 
 func (e *Estate) trace(t int) {
 	r := e.routes[e.route()]
+	if e.options.Together > 0 {
+		e.chosen = e.rng.Float64() < float64(canaries)/instances
+	}
 	if e.traces.visited == nil {
 		e.traces.visited, e.traces.through = make([]bool, len(e.Releases)), make([]through, len(e.Releases))
 	}
