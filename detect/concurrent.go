@@ -227,6 +227,18 @@ func (c *comparison) evidence() (judge, ask float64) {
 	return judge, stat.LogSumExp(append(append(asking, judging...), math.Log(rest)))
 }
 
+// partly is the log e-value of the release by those streams of what may judge it that are wanted;
+// the others count as e = 1.
+func (c *comparison) partly(wanted func(*stream) bool) float64 {
+	terms, rest := []float64(nil), 1.0
+	for _, s := range c.streams {
+		if s.rise == nil && wanted(s) {
+			terms, rest = append(terms, s.share()), rest-s.weight
+		}
+	}
+	return stat.LogSumExp(append(terms, math.Log(math.Max(rest, 1e-9))))
+}
+
 // strongest gives the streams that carry the evidence, strongest first.
 func (c *comparison) strongest(n int) []*stream {
 	s := append([]*stream(nil), c.streams...)

@@ -76,14 +76,14 @@ func (w *watch) concurrentEvidence(s *stream) evidence {
 	d := s.weakest()
 	if x := w.conc.counting(s); x != nil { // people are told of ratios, as wide as counts are uncertain
 		e := w.concurrentEvidence(x)
-		e.weight, e.logE, e.onset, e.again = s.weight, d.proc.LogE(), max(s.from, w.begin)+int32(d.proc.Onset()), true
+		e.weight, e.logE, e.onset, e.again = s.weight, d.proc.LogE(), max(s.from, w.conc.start)+int32(d.proc.Onset()), true
 		return e
 	}
 	e := evidence{
 		signal: s.signal, units: s.units, near: s.near, loss: s.loss, lost: s.loss != nil, mix: s.mix, points: s.points, slice: s.slice, strata: d.strata,
 		event: s.event, fresh: s.event > 0 && w.svc.events[s.event-1].first >= w.begin,
 		single: s.single, weight: s.weight, logE: s.logE(), totals: d.totals, cal: d.opt.Calibration,
-		onset: max(s.from, w.begin) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
+		onset: max(s.from, w.conc.start) + int32(d.proc.Onset()), sd: d.opt.Calibration.Sigma0(w.conc.kc, w.conc.kb, s.signal.extra),
 		granted: w.conc.granted(d, w.next-1),
 	}
 	if s.loss != nil {

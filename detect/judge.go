@@ -67,7 +67,7 @@ func (w *watch) turns(j *unship.Judgement) bool {
 
 // close ends a watch and frees what it held.
 func (d *Detector) close(w *watch) {
-	w.final = &unship.Judgement{}
+	w.last, w.ended, w.final = d.evidenceFor(w), d.now, &unship.Judgement{}
 	w.svc.watches = slices.DeleteFunc(w.svc.watches, func(x *watch) bool { return x == w })
 	w.dischargeControls()
 	if w.verdict == unship.Regressed {
@@ -144,6 +144,9 @@ func (w *watch) doubts(outage, elsewhere string, p float64) []string {
 	}
 	if why := w.logsOtherwise(); why != "" {
 		out = append(out, why)
+	}
+	if p < w.certainty() && w.owes != "" {
+		out = append(out, w.owes)
 	}
 	if p < w.certainty() {
 		out = append(out, fmt.Sprintf("another cause is not ruled out: the probability that it is this release is %.2f, %.2f is wanted", p, w.certainty()))
@@ -270,15 +273,17 @@ func (w *watch) waiting(j *unship.Judgement) string {
 func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.ReleaseID]float64, elsewhere map[string]blame.Outside) {
 	p, elsewhere = map[unship.ReleaseID]float64{}, map[string]blame.Outside{}
 	var cases []blame.Case
-	for _, w := range watches {
+	var members [][]*watch
+	for _, w := range d.withGuests(watches) {
 		if w.release.IsRollback() {
 			continue
 		}
 		env := w.release.Environment
 		if k := len(cases); k == 0 || cases[k-1].Environment != env {
-			cases = append(cases, blame.Case{Environment: env})
+			cases, members = append(cases, blame.Case{Environment: env}), append(members, nil)
 		}
 		c := &cases[len(cases)-1]
+		members[len(cases)-1] = append(members[len(cases)-1], w)
 		c.Releases = append(c.Releases, d.evidenceFor(w))
 		if w.gates.site != "" && w.verdict != unship.Regressed {
 			c.Outside = append(c.Outside, blame.Outside{
@@ -287,7 +292,8 @@ func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.Rel
 			})
 		}
 	}
-	for _, c := range cases {
+	for k, c := range cases {
+		d.keepCompany(members[k], c.Releases)
 		c.Outside = append(c.Outside, d.outside(c.Environment)...)
 		for _, o := range c.Outside {
 			if o.Cause == unship.CauseDependency && o.LogE > math.Max(showFindings, elsewhere[c.Environment].LogE) {
@@ -305,18 +311,18 @@ func (d *Detector) blame(watches []*watch) (out []unship.Blame, p map[unship.Rel
 
 // evidenceFor is what blame is told of a release.
 func (d *Detector) evidenceFor(w *watch) blame.Evidence {
-	e := blame.Evidence{Release: w.release, LogE: w.logE, BeforeAfter: w.past != nil, Apart: w.svc.apart, Driven: d.driven(w), Regressed: w.verdict == unship.Regressed}
+	if w.final != nil {
+		return w.last
+	}
+	e := blame.Evidence{Release: w.release, LogE: w.logE, Regressed: w.verdict == unship.Regressed}
 	if w.logE < w.level() {
 		e.Asks = w.askE
 	}
-	if w.past != nil {
-		e.Beside = w.frozen
-	}
 	if w.gates.site != "" {
-		e.LogE, e.Asks, e.Beside = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE), math.Min(e.Beside, w.gates.logE)
+		e.LogE, e.Asks = math.Min(e.LogE, w.gates.logE), math.Min(e.Asks, w.gates.logE)
 	}
 	if w.dismissed {
-		e.LogE, e.Asks, e.Beside = math.Min(e.LogE, 0), 0, 0
+		e.LogE, e.Asks = math.Min(e.LogE, 0), 0
 		e.Against = append(e.Against, w.closing)
 	}
 	if w.askE >= showFindings {

@@ -91,12 +91,12 @@ func compareUnits(a, b *unit) int {
 const minCalls = 20
 
 // newComparison begins to compare a release with what it replaces, learning
-// from the history. Window t is the last one known.
-func (d *Detector) newComparison(w *watch, t int32) *comparison {
+// from the history. Window t is the last one known, start the first that is compared.
+func (d *Detector) newComparison(w *watch, t, start int32) *comparison {
 	s, h := w.svc, w.svc.history(w.begin, int32(d.opt.History))
 	c := &comparison{
 		svc: s, sides: cohorts{candidate: w.release.Version, baseline: w.baseline},
-		start: w.begin, patience: int32(patience / d.opt.Window),
+		start: start, patience: int32(patience / d.opt.Window),
 	}
 	c.kc, c.kb = w.instances(t)
 	fleet := d.fleet(s, t)

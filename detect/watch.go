@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"unship.dev"
+	"unship.dev/detect/blame"
 	"unship.dev/rules"
 )
 
@@ -56,6 +57,10 @@ type watch struct {
 	samples     unship.Samples
 	logE, askE  float64 // evidence to judge it, and to ask about it
 	gates       gates
+	owes        string         // what may have brought about what is worse: see [Detector.keepCompany]
+	aloneE      float64        // evidence that no release which is judged can have brought about
+	last        blame.Evidence // of a watch that is over, since window ended
+	ended       int32
 	shared      string         // what else may have the same cause: see [watch.sharesCause]
 	verdict     unship.Verdict // once regressed, always regressed
 	final       *unship.Judgement
@@ -209,9 +214,10 @@ func (d *Detector) advance(w *watch, t int32) {
 		d.turn(w, t)
 	}
 	if w.conc == nil && w.switched == 0 && w.baseline != "" {
-		w.conc = d.newComparison(w, t)
+		w.conc = d.newComparison(w, t, w.begin)
 		w.conc.skipped, w.conc.blinded = w.skipped, w.blinded
 	}
+	d.part(w, t)
 	if t-w.next > int32(d.opt.History) {
 		w.next = t - int32(d.opt.History)
 	}

@@ -36,19 +36,18 @@ const (
 
 // Evidence is what is known against one release.
 type Evidence struct {
-	Release     unship.Release
-	LogE        float64  // log Bayes factor of "this release is worse" against "it is not"
-	Asks        float64  // the same with what may ask a person and not judge; it weighs for the release alone, not against others
-	BeforeAfter bool     // the comparison was with the past, not with the same moments …
-	Beside      float64  // … but for so much of LogE, from when the old version still served
-	Apart       bool     // what fails at its own instances is told apart from what fails at those that they call
-	Driven      bool     // a release that is judged already calls it more often: what is slow or fails here may be the load's doing
-	Regressed   bool     // judged so, at its own threshold
-	Reasons     []string // for
-	Against     []string // why it is thought innocent
+	Release   unship.Release
+	LogE      float64  // log Bayes factor of "this release is worse" against "it is not"
+	Asks      float64  // the same with what may ask a person and not judge; it weighs for the release alone, not against others
+	Alone     float64  // so much of LogE no other release can have brought about …
+	Unjudged  float64  // … and so much none that is judged already can
+	Regressed bool     // judged so, at its own threshold
+	Reasons   []string // for
+	Against   []string // why it is thought innocent
 }
 
-func (e *Evidence) own() float64 { return math.Max(e.LogE, e.Asks) }
+// Own is the evidence that is weighed for the release itself.
+func (e *Evidence) Own() float64 { return math.Max(e.LogE, e.Asks) }
 
 // Outside is something that may have happened without a release.
 type Outside struct {
@@ -65,34 +64,28 @@ type Case struct {
 	Outside     []Outside
 }
 
-// Posterior gives the probability that each release, and nothing else, is the
-// cause. A rival that is judged already does not weigh against a release that
-// is compared in the same moments, for that comparison holds whatever else is
-// broken, nor against one whose own failures are told apart, which has the releases of
-// its neighbours in its evidence already; it does weigh against others that are
-// compared with their past, and against one that it calls more often than before; of such
-// a release that does not speak which was seen while its old version served, too.
+// Posterior gives the probability that each release, and nothing else, is the cause. A rival
+// weighs against the evidence that it may have brought about, not against the rest.
 func Posterior(c Case) []float64 {
 	out := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
-		if !r.BeforeAfter || r.Apart && !r.Driven {
-			out[i] = c.posterior(i, r.own(), false)
-			continue
+		out[i] = c.posterior(i, r.Own(), func(*Evidence) bool { return true })
+		if r.Unjudged > 0 {
+			out[i] = max(out[i], c.posterior(i, min(r.Own(), r.Unjudged), func(o *Evidence) bool { return !o.Regressed }))
 		}
-		out[i] = c.posterior(i, r.own(), true)
-		if r.Beside > 0 {
-			out[i] = math.Max(out[i], c.posterior(i, r.Beside, false))
+		if r.Alone > 0 {
+			out[i] = max(out[i], c.posterior(i, min(r.Own(), r.Alone), func(*Evidence) bool { return false }))
 		}
 	}
 	return out
 }
 
-// posterior gives the probability of release i by evidence logE, against the other releases,
-// or those of them that are not judged already.
-func (c *Case) posterior(i int, logE float64, judged bool) float64 {
+// posterior gives the probability of release i by evidence logE, against those of the others
+// that are its rivals.
+func (c *Case) posterior(i int, logE float64, rival func(*Evidence) bool) float64 {
 	all := []float64{logE}
-	for j, o := range c.Releases {
-		if j != i && (judged || !o.Regressed) {
+	for j := range c.Releases {
+		if o := &c.Releases[j]; j != i && rival(o) {
 			all = append(all, o.LogE)
 		}
 	}
@@ -117,12 +110,12 @@ func Weigh(c Case) unship.Blame {
 	b := unship.Blame{Environment: c.Environment}
 	logE := make([]float64, len(c.Releases))
 	for i, r := range c.Releases {
-		logE[i] = r.own()
+		logE[i] = r.Own()
 	}
 	p, alone := weigh(logE), Posterior(c)
 	for i, r := range c.Releases {
 		switch {
-		case r.Regressed || r.own() >= suspiciousLogE || p[i] >= suspiciousProbability:
+		case r.Regressed || r.Own() >= suspiciousLogE || p[i] >= suspiciousProbability:
 			b.Suspects = append(b.Suspects, suspect(r, math.Max(p[i], alone[i])))
 		case len(r.Against) > 0:
 			b.Exonerated = append(b.Exonerated, unship.Exoneration{Service: r.Release.Name, Version: r.Release.Version, Why: r.Against[0]})

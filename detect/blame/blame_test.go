@@ -53,44 +53,25 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-func TestAJudgedReleaseDoesNotHideAnother(t *testing.T) {
-	c := blame.Case{Releases: []blame.Evidence{{Release: release("a"), LogE: 30, Regressed: true}, {Release: release("b"), LogE: 9}}}
-	if p := blame.Posterior(c); p[1] < .95 {
-		t.Errorf("concurrent comparison: %v; want the second release above .95 as well", p)
-	}
-	c.Releases[1].BeforeAfter = true
-	if p := blame.Posterior(c); p[1] > .01 {
-		t.Errorf("comparison with the past: %v; want the second release near 0", p)
-	}
-	c.Releases[1].Apart = true
-	if p := blame.Posterior(c); p[1] < .95 {
-		t.Errorf("comparison with the past, failures told apart: %v; want the second release above .95 as well", p)
-	}
-	c.Releases[1].Driven = true
-	if p := blame.Posterior(c); p[1] > .01 {
-		t.Errorf("called more often by the judged one: %v; want the second release near 0", p)
-	}
-}
-
-// What may only ask counts for the release that it is about, and not against others.
-// What a release showed while its old version served is not another one's doing, however
-// much of what came later may be.
-func TestWhatWasSeenBesideOutlivesTheOldVersion(t *testing.T) {
+func TestARivalHidesWhatItMayHaveBroughtAbout(t *testing.T) {
 	for _, x := range []struct {
-		beside      float64
-		driven      bool
-		least, most float64
-	}{{0, false, 0, .01}, {1, false, .05, .3}, {6, false, .9, 1}, {6, true, .9, 1}, {-3, false, 0, .01}} {
+		alone, unjudged float64
+		judged          bool
+		least, most     float64
+	}{
+		{0, 0, true, 0, .01}, {0, 1, true, .05, .3}, {0, 6, true, .9, 1}, {0, 9, true, .99, 1}, {0, 20, true, .99, 1}, {0, -3, true, 0, .01},
+		{0, 9, false, 0, .01}, {9, 0, false, .99, 1}, {9, 0, true, .99, 1}, {1, 0, false, .05, .3}, {-3, -3, false, 0, .01},
+	} {
 		c := blame.Case{Releases: []blame.Evidence{
-			{Release: release("a"), LogE: 30, Regressed: true},
-			{Release: release("b"), LogE: 9, BeforeAfter: true, Beside: x.beside, Driven: x.driven},
+			{Release: release("a"), LogE: 30, Alone: 30, Unjudged: 30, Regressed: x.judged}, {Release: release("b"), LogE: 9, Alone: x.alone, Unjudged: x.unjudged},
 		}}
 		if p := blame.Posterior(c)[1]; p < x.least || p > x.most {
-			t.Errorf("%g of 9 seen beside: %.3f, want %g to %g", x.beside, p, x.least, x.most)
+			t.Errorf("%+v: %.3f, want %g to %g", x, p, x.least, x.most)
 		}
 	}
 }
 
+// What may only ask counts for the release that it is about, and not against others.
 func TestEvidenceThatOnlyAsks(t *testing.T) {
 	c := blame.Case{Releases: []blame.Evidence{{Release: release("a"), Asks: 9, Reasons: []string{"calls hang"}}, {Release: release("b"), LogE: 5}}}
 	without := blame.Posterior(blame.Case{Releases: []blame.Evidence{{Release: release("a")}, c.Releases[1]}})
