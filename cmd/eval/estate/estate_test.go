@@ -40,6 +40,21 @@ func TestTheGuiltyReleaseIsBlamed(t *testing.T) {
 	}
 }
 
+// Where calls keep to new versions along their way, whoever goes with the guilty release shows
+// what that one does.
+func TestCompanyOfTheGuiltyIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	for fault, seed := range map[string]uint64{"failure 20 %, one operation": 4002, "poisons callee 20 %": 4006, "bad answers 20 %": 4005} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			r := New(seed, Options{Style: Canary, Fault: faultOf(t, fault), Distractor: true, Together: .95}).Play(0)
+			if r.Wrong || r.Top != r.Guilty || r.Blamed != r.Guilty {
+				t.Errorf("%+v; want the guilty one blamed, and nobody else", r)
+			}
+		})
+	}
+}
+
 func TestWhatIsLeftOutIsMissed(t *testing.T) {
 	t.Parallel()
 	o := Options{Style: Canary, Fault: faultOf(t, "bad answers 20 %"), Distractor: true}
