@@ -22,8 +22,7 @@ type HAProxy struct {
 type Frontend struct{ Service, Addr string }
 
 // HAProxyConfig is a configuration with one backend for each service and no
-// server yet, each request to a server by chance: see [Proxy]. Nothing is retried: a request
-// that fails is seen to fail.
+// server yet. Nothing is retried: a request that fails is seen to fail.
 func HAProxyConfig(socket string, frontends []Frontend) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `global
@@ -39,7 +38,7 @@ defaults
   timeout http-keep-alive 600s
 `, socket)
 	for _, f := range frontends {
-		fmt.Fprintf(&b, "frontend in_%[1]s\n  bind %[2]s\n  default_backend %[1]s\nbackend %[1]s\n  balance random(1)\n", f.Service, f.Addr)
+		fmt.Fprintf(&b, "frontend in_%[1]s\n  bind %[2]s\n  default_backend %[1]s\nbackend %[1]s\n  balance roundrobin\n", f.Service, f.Addr)
 	}
 	return b.String()
 }
