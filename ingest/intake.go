@@ -93,6 +93,7 @@ func (a *Aggregator) begin(n int) (*intake, error) {
 	if !ok {
 		in = &intake{a: a, last: firstIndex}
 	}
+	in.stage.serial++
 	in.ceiling = a.opt.Ceiling().UnixNano()
 	in.thin = a.pending.Load() > a.opt.MaxPendingBytes/4*3
 	return in, nil
