@@ -78,6 +78,7 @@ type intake struct {
 	numbers   []byte // of the decoder, as are the next two
 	written   []byte
 	told      []flagData
+	runs      [kindCount]attributeRun // by kind of the span that was read last
 	stage     stage
 	points    pointStage
 	lines     lineStage
@@ -126,6 +127,9 @@ func (in *intake) done() {
 	clear(in.pairs[:cap(in.pairs)])
 	clear(in.told[:cap(in.told)])
 	clear(in.said[:cap(in.said)])
+	for i := range in.runs {
+		in.runs[i].forget()
+	}
 	in.labels, in.entry = labels{}, access{}
 	in.a.intakes.Put(in)
 }
