@@ -83,14 +83,14 @@ type cachedKey struct {
 func (c *keyCache) begin() { c.last = &c.first }
 
 // kind gives what a name means, until the next name is asked for.
-func (c *keyCache) kind(all *attributeKeys, key string) *attributeKind {
+func (c *keyCache) kind(all *attributeKeys, key string) *cachedKey {
 	next := c.last.next
 	if next == nil || next.key != key || key == "" {
 		next = c.find(all, key)
 		c.last.next = next
 	}
 	c.last = next
-	return &next.attributeKind
+	return next
 }
 
 func (c *keyCache) find(all *attributeKeys, key string) *cachedKey {

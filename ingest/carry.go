@@ -59,29 +59,35 @@ type call struct {
 	resource uint32
 }
 
-// calls tell who made the calls of one closed window: of each a hash of its ids and the
-// resource, 13 bytes. They are most of what closed windows leave behind. The hash has
-// 64 bits and keys of this process: of a billion pairs of calls none is mistaken.
+// calls tell who made the calls of one closed window, in 9 bytes each. They are most of what
+// closed windows leave behind. An entry has 48 bits of a hash of the call's ids, beside the first
+// ones, by which entries are found, and the place of the resource in the list. The hash has keys
+// of this process: of a billion pairs of calls none is mistaken.
 type calls struct {
 	window    int64
-	hashes    []uint64 // by their first bits, in the order in which the calls came
-	resources []uint32 // of the same calls
-	begins    []uint32 // of the calls with the same first bits, and the end of all
+	entries   []uint64 // by the first bits, in the order in which the calls came
+	begins    []uint32 // of the entries with the same first bits, and the end of all
 	shift     int      // leaves the first bits
+	resources []uint32 // each once: there are no more than calls, which are maxRecent at most
 }
+
+const (
+	placeBits = 16
+	placeMask = 1<<placeBits - 1
+)
 
 func hashCall(trace [2]uint64, id uint64) uint64 {
 	hi, lo := bits.Mul64(hashTrace(trace)^callKey, id^traceKeys[1])
 	return hi ^ lo
 }
 
-// indexed makes the calls of a window ready to be found.
-func indexed(window int64, list []call) calls {
+// indexed makes the calls of a window ready to be found, in the room of those of another.
+func (j *joiner) indexed(list []call, room calls) calls {
 	const together = 4 // calls with the same first bits, in the mean
 	n := bits.Len(uint(len(list) / together))
 	c := calls{
-		window: window, hashes: make([]uint64, len(list)), resources: make([]uint32, len(list)),
-		begins: make([]uint32, 1<<n+1), shift: 64 - n,
+		window: j.window, entries: resized(room.entries, len(list)), begins: zeroed(room.begins, 1<<n+1), shift: 64 - n,
+		resources: room.resources[:0],
 	}
 	for i := range list {
 		c.begins[list[i].hash>>c.shift]++
@@ -92,21 +98,39 @@ func indexed(window int64, list []call) calls {
 		c.begins[k] = sum
 	}
 	for i := len(list) - 1; i >= 0; i-- { // from their ends down: then they are where each begins
-		h := list[i].hash
-		c.begins[h>>c.shift]--
-		at := c.begins[h>>c.shift]
-		c.hashes[at], c.resources[at] = h, list[i].resource
+		x := &list[i]
+		if j.places[x.resource] == 0 {
+			c.resources = append(c.resources, x.resource)
+			j.places[x.resource] = uint32(len(c.resources))
+		}
+		k := x.hash >> c.shift
+		c.begins[k]--
+		c.entries[c.begins[k]] = c.entry(x.hash) | uint64(j.places[x.resource]-1)
+	}
+	for _, resource := range c.resources {
+		j.places[resource] = 0
 	}
 	return c
 }
 
+// resized gives room for n entries, that of others if it is enough and not far more.
+func resized(list []uint64, n int) []uint64 {
+	if cap(list) < n || cap(list) > 2*n {
+		return make([]uint64, n, n+n/16)
+	}
+	return list[:n]
+}
+
+// entry is that of a hash, without a place.
+func (c *calls) entry(hash uint64) uint64 { return hash << (64 - c.shift) &^ placeMask }
+
 // find gives the resource that made a call; of several with one id the first of its trace.
 func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
 	h := hashCall(trace, id)
-	k := h >> c.shift
-	for at := c.begins[k]; at < c.begins[k+1]; at++ {
-		if c.hashes[at] == h {
-			return c.resources[at], true
+	k, e := h>>c.shift, c.entry(h)
+	for _, have := range c.entries[c.begins[k]:c.begins[k+1]] {
+		if have&^placeMask == e {
+			return c.resources[have&placeMask], true
 		}
 	}
 	return 0, false
@@ -116,16 +140,19 @@ func (c *calls) find(trace [2]uint64, id uint64) (resource uint32, ok bool) {
 // windows go, the oldest first.
 func (j *joiner) remember(s *shard) {
 	kept := make([]calls, 0, joinWindows)
-	room := maxRecent - len(j.made)
-	for i := len(s.recent) - 1; i >= 0 && room >= 0; i-- {
+	left := maxRecent - len(j.made)
+	var room calls // of the latest that go
+	for i := len(s.recent) - 1; i >= 0 && left >= 0; i-- {
 		c := s.recent[i]
-		if room -= len(c.hashes); room >= 0 && c.window > j.window-joinWindows {
+		if left -= len(c.entries); left >= 0 && c.window > j.window-joinWindows {
 			kept = append(kept, c)
+		} else if room.entries == nil {
+			room = c
 		}
 	}
 	slices.Reverse(kept)
 	if n := len(j.made); n > 0 && n <= maxRecent {
-		kept = append(kept, indexed(j.window, j.made))
+		kept = append(kept, j.indexed(j.made, room))
 	}
 	s.recent = kept
 }

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -283,6 +286,54 @@ func TestTheDecoderReadsUnusualForms(t *testing.T) {
 		"no text":                      field(1, join(field(1, name), field(2, field(2, join(s, field(9, attribute("tenant.id", "\xff"))))))),
 	} {
 		t.Run(what, func(t *testing.T) { checkSame(t, message) })
+	}
+}
+
+// TestTheDecoderReadsWhatChangesFromSpanToSpan has spans most of whose attributes are those of
+// the span before: some have others, more, fewer, in another order, or values of another type.
+func TestTheDecoderReadsWhatChangesFromSpanToSpan(t *testing.T) {
+	keys := []string{
+		"http.request.method", "http.route", "http.response.status_code", "server.address", "peer.service", "tenant", "app.client",
+		"error.type", "thread.name", "sampling.probability", "feature_flag.key", "feature_flag.result.variant", "k",
+	}
+	values := []string{"", "GET", "POST", "200", "503", "/a", "/b/{id}", "0.5", strings.Repeat("long ", 40), strings.Repeat("longer ", 400)}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		td := ptrace.NewTraces()
+		rs := td.ResourceSpans().AppendEmpty()
+		rs.Resource().Attributes().PutStr("service.name", "cart")
+		list := rs.ScopeSpans().AppendEmpty().Spans()
+		a := pcommon.NewMap()
+		for n := range 30 {
+			s := list.AppendEmpty()
+			s.SetTraceID(traceID(uint64(n/3 + 1)))
+			s.SetSpanID(spanID(uint64(n + 1)))
+			s.SetKind(ptrace.SpanKind(r.IntN(6)))
+			s.SetStartTimestamp(stamp(0))
+			s.SetEndTimestamp(stamp(time.Duration(r.IntN(50)) * time.Millisecond))
+			for range r.IntN(3) {
+				change(r, a, keys[r.IntN(len(keys))], values[r.IntN(len(values))])
+			}
+			a.CopyTo(s.Attributes())
+		}
+		checkSame(t, marshal(t, td))
+	}
+}
+
+func change(r *rand.Rand, a pcommon.Map, key, value string) {
+	switch r.IntN(6) {
+	case 0:
+		a.Remove(key)
+	case 1:
+		a.PutInt(key, int64(r.IntN(600)))
+	case 2:
+		list := a.PutEmptySlice(key)
+		list.AppendEmpty().SetStr(value)
+		list.AppendEmpty().SetBool(true)
+	case 3:
+		a.PutDouble(key, r.Float64())
+	default:
+		a.PutStr(key, value)
 	}
 }
 

@@ -7,12 +7,13 @@ import (
 	"slices"
 )
 
-// groups gathers the spans of one pane by trace, in a hash table over a list. It has no
-// order that means anything. Its room is used again for the next pane.
+// groups gathers the spans of one pane by trace, in a hash table over a list. Its room is
+// used again for the next pane.
 type groups struct {
-	spans []*record
-	next  []uint32 // 1 + index of another span of the trace; 0: none
-	slots []uint32 // 1 + index of a span of a trace; 0: free
+	spans  []*record
+	next   []uint32 // 1 + index of another span of the trace; 0: none
+	slots  []uint32 // 1 + index of a span of a trace; 0: free
+	traces []uint32 // the slots of all traces, in the order in which they came up
 }
 
 // Traces are hashed with keys of this process, so that no sender can choose ids that collide.
@@ -35,12 +36,16 @@ func (g *groups) fill(list *recordList) {
 	}
 	g.slots = zeroed(g.slots, size)
 	g.next = zeroed(g.next, len(g.spans))
+	g.traces = g.traces[:0]
 	at := 0
 	for i, r := range g.spans {
 		if i == 0 || r.trace != g.spans[i-1].trace { // spans of one trace often come together
 			at = int(hashTrace(r.trace)) & (size - 1)
 			for g.slots[at] != 0 && g.spans[g.slots[at]-1].trace != r.trace {
 				at = (at + 1) & (size - 1)
+			}
+			if g.slots[at] == 0 {
+				g.traces = append(g.traces, uint32(at))
 			}
 		}
 		g.next[i] = g.slots[at]
@@ -58,17 +63,17 @@ func zeroed(list []uint32, n int) []uint32 {
 	return list
 }
 
-// each calls do with the spans of each trace, which it may sort.
+// each calls do with the spans of each trace, which it may sort. The order means nothing, but
+// spans that came one after the other lie so in memory: to go through them as they lie is to
+// wait for it less.
 func (g *groups) each(do func(trace []*record)) {
 	var trace []*record
-	for _, k := range g.slots {
+	for _, at := range g.traces {
 		trace = trace[:0]
-		for ; k != 0; k = g.next[k-1] {
+		for k := g.slots[at]; k != 0; k = g.next[k-1] {
 			trace = append(trace, g.spans[k-1])
 		}
-		if len(trace) > 0 {
-			do(trace)
-		}
+		do(trace)
 	}
 	clear(g.spans) // they are used again elsewhere
 	g.spans = g.spans[:0]

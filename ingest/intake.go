@@ -78,6 +78,7 @@ type intake struct {
 	numbers   []byte // of the decoder, as are the next two
 	written   []byte
 	told      []flagData
+	runs      [kindCount]attributeRun // by kind of the span that was read last
 	stage     stage
 	points    pointStage
 	lines     lineStage
@@ -93,6 +94,7 @@ func (a *Aggregator) begin(n int) (*intake, error) {
 	if !ok {
 		in = &intake{a: a, last: firstIndex}
 	}
+	in.stage.serial++
 	in.ceiling = a.opt.Ceiling().UnixNano()
 	in.thin = a.pending.Load() > a.opt.MaxPendingBytes/4*3
 	return in, nil
@@ -125,6 +127,9 @@ func (in *intake) done() {
 	clear(in.pairs[:cap(in.pairs)])
 	clear(in.told[:cap(in.told)])
 	clear(in.said[:cap(in.said)])
+	for i := range in.runs {
+		in.runs[i].forget()
+	}
 	in.labels, in.entry = labels{}, access{}
 	in.a.intakes.Put(in)
 }

@@ -33,6 +33,7 @@ type joiner struct {
 	keys      []string // names of traits, by number
 	heard     []bool   // by number of a resource
 	sums      sums
+	places    []uint32 // by number of a resource, while calls are indexed: 1 + its place among theirs
 	doubles   uint64
 	serial    uint32 // of the trace at work
 	told      weight // the largest of the trace at work; 0: none
@@ -73,6 +74,7 @@ type interval struct{ from, to int64 }
 func (j *joiner) begin(window, length int64, list []*resource, keys []string) {
 	j.window, j.length, j.resources, j.keys = window, length, list, keys
 	j.heard = append(j.heard[:0], make([]bool, len(list))...)
+	j.places = zeroed(j.places, len(list))
 	j.doubles, j.serial = 0, 0
 	j.sums.reset()
 }

@@ -122,30 +122,32 @@ const (
 type nameCache [cachedNames]cachedName
 
 type cachedName struct {
-	rawHash, hash uint64
-	rawSize, size uint8
-	raw           [maxRawName]byte
-	name          [maxName]byte
+	naming naming // its texts lie in raw
+	raw    [maxRawName]byte
+	name   [maxName]byte // masked
+	size   uint8         // of name
+	hash   uint64        // of name, by nameSeed
+	// Where the name stands in a stage's texts, while the request of that serial is at work.
+	passage passage
+	serial  uint64
 }
 
-// masked appends the name to dst, and gives its hash by nameSeed. The scratch buffer is
-// given back for the next use.
-func (c *nameCache) masked(dst, scratch []byte, n naming) (name, reused []byte, hash uint64) {
-	raw := append(append(append(scratch[:0], n.a...), n.separator), n.b...)
-	if len(raw) > maxRawName {
-		begin := len(dst)
-		dst = n.appendMasked(dst)
-		return dst, raw, hashOf(dst[begin:])
+// of gives what is remembered of a naming, now if not before; nil if it is too long for that.
+func (c *nameCache) of(n naming) *cachedName {
+	if len(n.a)+len(n.b) > maxRawName {
+		return nil
 	}
-	rawHash := hashOf(raw)
-	e := &c[rawHash%cachedNames]
-	if e.rawHash != rawHash || string(e.raw[:e.rawSize]) != string(raw) {
-		begin := len(dst)
-		dst = n.appendMasked(dst)
-		masked := dst[begin:]
-		e.rawHash, e.hash = rawHash, hashOf(masked)
-		e.rawSize, e.size = uint8(copy(e.raw[:], raw)), uint8(copy(e.name[:], masked))
-		return dst, raw, e.hash
+	e := &c[(maphash.String(nameSeed, n.b)+keyHash(n.a))%cachedNames]
+	if e.naming != n || e.hash == 0 {
+		e.learn(n)
 	}
-	return append(dst, e.name[:e.size]...), raw, e.hash
+	return e
+}
+
+func (e *cachedName) learn(n naming) {
+	a := copy(e.raw[:], n.a)
+	b := copy(e.raw[a:], n.b)
+	e.naming = naming{textOf(e.raw[:a]), textOf(e.raw[a:][:b]), n.separator}
+	masked := n.appendMasked(e.name[:0])
+	e.size, e.hash, e.serial = uint8(copy(e.name[:], masked)), hashOf(masked), 0
 }

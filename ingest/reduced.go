@@ -63,7 +63,7 @@ type reducer struct {
 type numberedName struct {
 	hash   uint64
 	number uint32 // 0: free
-	text   uint32 // in stage.texts
+	name   passage
 }
 
 // reset lets go of room that is more than most requests need.
@@ -103,7 +103,7 @@ func appendText(dst []byte, s string) []byte {
 
 func (w *reducer) span(in *intake, s *staged, last *record) {
 	t := &in.stage
-	traits := t.texts[int(s.text)+int(s.nameSize):][:s.traitsSize]
+	traits := t.text(s.traitsAt)
 	marks, more := byte(s.kind)|byte(s.result)<<resultMark, byte(0)
 	if s.trace == last.trace {
 		marks |= sameTrace
@@ -175,20 +175,19 @@ func (w *reducer) resource(t *stage, number uint32) {
 }
 
 func (w *reducer) name(t *stage, s *staged) {
-	if s.nameSize == 0 {
+	if s.nameAt.size == 0 {
 		w.number(0)
 		return
 	}
-	text := t.texts[s.text:][:s.nameSize]
 	k := &w.known[uint8(s.nameHash)]
-	if k.number != 0 && k.hash == s.nameHash && bytes.HasPrefix(t.texts[k.text:], text) {
+	if k.number != 0 && k.hash == s.nameHash && (k.name == s.nameAt || bytes.Equal(t.text(k.name), t.text(s.nameAt))) {
 		w.number(uint64(k.number))
 		return
 	}
 	w.names++
-	*k = numberedName{s.nameHash, w.names, s.text}
+	*k = numberedName{s.nameHash, w.names, s.nameAt}
 	w.number(uint64(w.names))
-	w.text(textOf(text))
+	w.text(textOf(t.text(s.nameAt)))
 }
 
 // traits writes a combination of traits, without the number of its service.

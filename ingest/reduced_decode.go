@@ -44,8 +44,8 @@ type reducedReader struct {
 }
 
 type readName struct {
-	text []byte
-	hash uint64
+	passage passage
+	hash    uint64
 }
 
 func (r *reducedReader) fail() {
@@ -126,7 +126,8 @@ func (r *reducedReader) request() {
 	var last record
 	for len(r.rest) > 0 {
 		if s := r.span(&last); !r.bad && r.in.believed(uint64(s.end)) {
-			r.in.stage.add(&s)
+			p := r.in.stage.add(s.trace)
+			*p = s
 		}
 	}
 }
@@ -155,11 +156,8 @@ func (r *reducedReader) span(last *record) (s staged) {
 	s.end = last.end + r.signed()
 	s.start = s.end - int64(r.number())
 	*last = s.record
-	t := &r.in.stage
-	s.text = uint32(len(t.texts))
 	if name := r.name(); name != nil {
-		t.texts = append(t.texts, name.text...)
-		s.nameSize, s.nameHash = uint16(len(name.text)), name.hash
+		s.nameAt, s.nameHash = name.passage, name.hash
 	}
 	r.more(&s, from, more)
 	d := spanData{trace: s.trace, id: s.id, start: uint64(s.start), end: uint64(s.end)}
@@ -178,7 +176,7 @@ func (r *reducedReader) more(s *staged, from *resource, marks byte) {
 	if marks&traitsMark != 0 {
 		begin := len(t.texts)
 		t.texts = r.traits(t.texts, from)
-		s.traitsSize = uint16(len(t.texts) - begin)
+		s.traitsAt = t.from(begin)
 	}
 	if marks&failureMark != 0 {
 		f := failure{err: r.text(), text: r.text()}
@@ -210,8 +208,10 @@ func (r *reducedReader) name() *readName {
 		return nil
 	}
 	if isNew {
-		text := r.bytes(maxName)
-		r.names = append(r.names, readName{text, hashOf(text)})
+		t := &r.in.stage
+		begin := len(t.texts)
+		t.texts = append(t.texts, r.bytes(maxName)...)
+		r.names = append(r.names, readName{t.from(begin), hashOf(t.texts[begin:])})
 	}
 	return &r.names[k-1]
 }

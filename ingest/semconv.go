@@ -152,6 +152,7 @@ const (
 	kindClient
 	kindProducer
 	kindConsumer
+	kindCount
 )
 
 // kindNumbered reads a kind; what OTLP does not know is as good as unspecified.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unsafe"
 
 	"unship.dev/ingest/otlp/wire"
@@ -65,15 +66,15 @@ func (d *decoder) usualFields(s *spanData, b []byte) (rest []byte) {
 	for len(b) >= 9 {
 		size := 2 + int(b[1])
 		switch b[0] {
-		case attributeTag, nameTag:
+		case attributeTag:
+			if size = d.spanAttributes(s, b); d.err != nil || size == 0 {
+				return b
+			}
+		case nameTag:
 			if b[1] >= 0x80 || size > len(b) {
 				return b
 			}
-			if b[0] == nameTag {
-				s.name = textOf(b[2:size])
-			} else if d.spanAttribute(s, b[2:size]); d.err != nil {
-				return b
-			}
+			s.name = textOf(b[2:size])
 		case startTag:
 			s.start = binary.LittleEndian.Uint64(b[1:])
 			size = 9
@@ -149,7 +150,8 @@ func (d *decoder) field(s *spanData, r *wire.Reader) {
 		}
 	case 9:
 		if r.Want(wire.Bytes) {
-			d.spanAttribute(s, r.Data)
+			x := d.spanAttribute(r.Data)
+			s.take(&x)
 		}
 	default:
 		d.rareField(s, r)
@@ -177,30 +179,136 @@ func (d *decoder) rareField(s *spanData, r *wire.Reader) {
 	}
 }
 
-func (d *decoder) spanAttribute(s *spanData, message []byte) {
-	key, text, ok := usualAttribute(message)
-	if !ok {
-		key, v := d.keyValue(message)
-		d.use(s, d.in.keys.kind(d.in.a.keys, key), &v)
+// attributeRun are the attributes of a span that follow one another. Those of the next span of
+// its kind are mostly the same ones, and most of them have the same values: what is the same, to
+// the byte, means the same, and is not read again.
+type attributeRun struct {
+	message []byte // begins with the first of them
+	list    []spanAttribute
+}
+
+// spanAttribute is what an attribute tells.
+type spanAttribute struct {
+	size  uint32 // of its message, with tag and length
+	field field
+	trait uint16
+	value string     // of the field or the trait
+	key   *cachedKey // its name
+}
+
+// forget lets go of the request, and of room that is more than most spans need.
+func (r *attributeRun) forget() {
+	if r.message == nil {
 		return
 	}
-	kind := d.in.keys.kind(d.in.a.keys, key)
+	const most = 128
+	if cap(r.list) > most {
+		r.list = nil
+	}
+	clear(r.list[:cap(r.list)])
+	r.message, r.list = nil, r.list[:0]
+}
+
+// spanAttributes reads the attributes that a message begins with, as far as they are short
+// enough, and says how many bytes they have.
+func (d *decoder) spanAttributes(s *spanData, b []byte) (size int) {
+	run := &d.in.runs[s.kind]
+	before, k := run.message, 0 // what is left of it, and of its list
+	run.message = b
+	for len(b) > 2 && b[0] == attributeTag {
+		if k < len(run.list) {
+			n, same := k, 0
+			for most := commonBytes(b, before); n < len(run.list) && same+int(run.list[n].size) <= most; n++ {
+				same += int(run.list[n].size)
+				s.take(&run.list[n])
+			}
+			if n > k {
+				d.in.keys.last = run.list[n-1].key
+				b, before, k = b[same:], before[same:], n
+				continue
+			}
+		}
+		head, length := 2, int(b[1])
+		if length >= 0x80 {
+			head, length = 3, length&0x7f|int(b[2])<<7
+		}
+		if length >= 0x80<<7 || head+length > len(b) {
+			break
+		}
+		x := d.spanAttribute(b[head : head+length])
+		if x.size = uint32(head + length); d.err != nil {
+			break
+		}
+		s.take(&x)
+		if b = b[x.size:]; k < len(run.list) {
+			before = before[run.list[k].size:]
+			run.list[k] = x
+		} else {
+			run.list = append(run.list, x)
+		}
+		k++
+	}
+	run.list = run.list[:k]
+	return len(run.message) - len(b)
+}
+
+// commonBytes is how many bytes two messages begin with in common, or a few less.
+func commonBytes(a, b []byte) (n int) {
+	const word, step = 8, 32
+	least := min(len(a), len(b))
+	for ; n+step <= least; n += step {
+		x, y := a[n:n+step], b[n:n+step]
+		if load(x) != load(y) || load(x[word:]) != load(y[word:]) || load(x[2*word:]) != load(y[2*word:]) || load(x[3*word:]) != load(y[3*word:]) {
+			break
+		}
+	}
+	for ; n+word <= least; n += word {
+		if x := load(a[n:]) ^ load(b[n:]); x != 0 {
+			return n + bits.TrailingZeros64(x)/8
+		}
+	}
+	return n
+}
+
+func load(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+func (d *spanData) take(x *spanAttribute) {
 	switch {
-	case kind.field == fieldOther && kind.trait == 0 && isUsual(text): // most say nothing here
-	case isText(text) && kind.field != fieldOther:
-		s.fields[kind.field] = textOf(text[2:])
-	default:
-		v := d.valueOf(text)
-		d.use(s, kind, &v)
+	case x.field != fieldOther:
+		d.fields[x.field] = x.value
+	case x.trait != 0:
+		d.addTrait(x.trait, x.value)
 	}
 }
 
-func (d *decoder) use(s *spanData, kind *attributeKind, v *value) {
+// spanAttribute reads an attribute.
+func (d *decoder) spanAttribute(message []byte) (x spanAttribute) {
+	key, text, ok := usualAttribute(message)
+	if !ok {
+		key, v := d.keyValue(message)
+		x.key = d.in.keys.kind(d.in.a.keys, key)
+		d.tell(&x, &v)
+		return x
+	}
+	x.key = d.in.keys.kind(d.in.a.keys, key)
 	switch {
-	case kind.field != fieldOther:
-		s.fields[kind.field] = d.text(v)
-	case kind.trait != 0 && v.isScalar():
-		s.addTrait(kind.trait, d.text(v))
+	case x.key.field == fieldOther && x.key.trait == 0 && isUsual(text): // most say nothing here
+	case isText(text) && x.key.field != fieldOther:
+		x.field, x.value = x.key.field, textOf(text[2:])
+	default:
+		v := d.valueOf(text)
+		d.tell(&x, &v)
+	}
+	return x
+}
+
+// tell notes what an attribute of that name tells with a value.
+func (d *decoder) tell(x *spanAttribute, v *value) {
+	switch {
+	case x.key.field != fieldOther:
+		x.field, x.value = x.key.field, d.text(v)
+	case x.key.trait != 0 && v.isScalar():
+		x.trait, x.value = x.key.trait, d.text(v)
 	}
 }
 

@@ -12,20 +12,30 @@ type stage struct {
 	failures []failure
 	refused  []refused
 	using    []*resource // until their spans are committed
-	scratch  []byte
 	names    nameCache
+	serial   uint64 // of the request at work
 }
 
 // staged is a record on its way to its shard.
 type staged struct {
 	record
-	next       int32 // of the same shard
-	failure    int32 // 1 + index in stage.failures
-	nameHash   uint64
-	text       uint32 // where its name begins, in stage.texts
-	nameSize   uint16
-	traitsSize uint16 // behind the name
+	next     int32 // of the same shard
+	failure  int32 // 1 + index in stage.failures
+	nameAt   passage
+	nameHash uint64
+	traitsAt passage
 }
+
+// passage is a part of stage.texts. Spans of one name share it.
+type passage struct {
+	at   uint32
+	size uint16
+}
+
+func (t *stage) text(p passage) []byte { return t.texts[p.at:][:p.size] }
+
+// from is the passage from a place to the end of all texts.
+func (t *stage) from(begin int) passage { return passage{uint32(begin), uint16(len(t.texts) - begin)} }
 
 // failure is what a span tells of its failure and of what was thrown. The texts may
 // lie in the decoder's buffer.
@@ -60,11 +70,10 @@ func (in *intake) span(r *resource, d *spanData) {
 	if !in.believed(d.end) {
 		return
 	}
-	s := staged{record: record{
-		trace: d.trace, id: d.id, parent: d.parent, start: int64(d.start), end: int64(d.end),
-		resource: r.number, kind: d.kind, result: d.ending(), sampling: d.weight(),
-	}}
-	in.stage.name(&s, d, r)
+	s := in.stage.add(d.trace)
+	s.id, s.parent, s.start, s.end = d.id, d.parent, int64(d.start), int64(d.end)
+	s.resource, s.kind, s.result, s.sampling = r.number, d.kind, d.ending(), d.weight()
+	in.stage.word(s, d, r)
 	if s.result == failed && !s.kind.isCall() || d.fields[exceptionType] != "" {
 		x := d.exception()
 		if x.typ != "" {
@@ -73,41 +82,54 @@ func (in *intake) span(r *resource, d *spanData) {
 		in.stage.failures = append(in.stage.failures, failure{d.errorName(), d.errorText(), *x})
 		s.failure = int32(len(in.stage.failures))
 	}
-	in.stage.add(&s)
 }
 
-// name writes what the span is counted under, and by what its requests may be sliced.
-func (t *stage) name(s *staged, d *spanData, r *resource) {
-	begin := len(t.texts)
-	s.text = uint32(begin)
-	top := s.isTop()
+// word writes what the span is counted under, and by what its requests may be sliced.
+func (t *stage) word(s *staged, d *spanData, r *resource) {
 	switch {
-	case top:
-		t.texts, t.scratch, s.nameHash = t.names.masked(t.texts, t.scratch, d.operation())
-		if len(t.texts) == begin {
-			t.texts = append(t.texts, unnamed...)
-			s.nameHash = hashOf(t.texts[begin:])
+	case s.isTop():
+		s.nameAt, s.nameHash = t.masked(d.operation())
+		if s.nameAt.size == 0 {
+			s.nameAt, s.nameHash = t.masked(naming{b: unnamed})
 		}
-	case s.kind.isCall():
-		t.texts, t.scratch, s.nameHash = t.names.masked(t.texts, t.scratch, d.callee())
-	}
-	s.nameSize = uint16(len(t.texts) - begin)
-	if top {
+		begin := len(t.texts)
 		t.texts = d.appendTraits(t.texts, r)
-		s.traitsSize = uint16(len(t.texts) - begin - int(s.nameSize))
+		s.traitsAt = t.from(begin)
+	case s.kind.isCall():
+		s.nameAt, s.nameHash = t.masked(d.callee())
 	}
 }
 
-func (t *stage) add(s *staged) {
-	t.spans = append(t.spans, *s)
+// masked gives where a name stands in texts, masked, and its hash by nameSeed.
+func (t *stage) masked(n naming) (passage, uint64) {
+	begin := len(t.texts)
+	e := t.names.of(n)
+	if e == nil {
+		t.texts = n.appendMasked(t.texts)
+		return t.from(begin), hashOf(t.texts[begin:])
+	}
+	if e.serial != t.serial {
+		t.texts = append(t.texts, e.name[:e.size]...)
+		e.serial, e.passage = t.serial, t.from(begin)
+	}
+	return e.passage, e.hash
+}
+
+// add gives the room for one more span of a trace.
+func (t *stage) add(trace [2]uint64) *staged {
+	t.spans = extended(t.spans)
 	k := int32(len(t.spans))
-	shard := shardOf(s.trace)
+	shard := shardOf(trace)
 	if last := t.tails[shard]; last != 0 {
 		t.spans[last-1].next = k
 	} else {
 		t.heads[shard] = k
 	}
 	t.tails[shard] = k
+	s := &t.spans[k-1]
+	*s = staged{}
+	s.trace = trace
+	return s
 }
 
 // reset empties the stage, and keeps its room unless that is more than most requests need.
@@ -175,13 +197,11 @@ func (in *intake) commitTo(s *shard, k int32) {
 func (in *intake) keep(p *pane, x *staged, counted bool) (added int64) {
 	rec, t := &x.record, &in.stage
 	added = recordBytes
-	name := t.texts[x.text:][:x.nameSize]
-	traits := t.texts[int(x.text)+int(x.nameSize):][:x.traitsSize]
-	number, more := p.names.hashed(x.nameHash, name)
+	number, more := p.names.hashed(x.nameHash, t.text(x.nameAt))
 	rec.name = number
 	added += more
-	if len(traits) > 0 {
-		added += in.keepTraits(p, rec, traits)
+	if x.traitsAt.size > 0 {
+		added += in.keepTraits(p, rec, t.text(x.traitsAt))
 	}
 	if x.failure != 0 {
 		f := &t.failures[x.failure-1]

@@ -85,11 +85,15 @@ func (f *inflater) run() (more bool, err error) {
 // write some bytes more.
 func repeat(out []byte, at, distance, length int) {
 	from, end := at-distance, at+length
-	if distance < 8 {
+	switch {
+	case distance < 8:
 		for ; at < end; at++ {
 			out[at] = out[from]
 			from++
 		}
+		return
+	case length > 32 && distance >= length:
+		copy(out[at:end], out[from:])
 		return
 	}
 	for ; at < end; at += 8 {

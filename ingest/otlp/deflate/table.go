@@ -86,39 +86,44 @@ func makeDistances() (list [distances]entry) {
 // do not occur. It says no if there is no such code, or if not all sequences of bits are
 // used: but none at all, or one of one bit, may be.
 func build(table []entry, tableBits int, lengths []uint8, symbols []entry) bool {
-	var count, next [maxLength + 2]int
+	var count, first [maxLength + 2]int // codes of each length, and the place of the first of them
 	for _, n := range lengths {
 		count[n]++
 	}
 	count[0] = 0
 	longest, code := 0, 0
 	for n := 1; n <= maxLength; n++ {
-		code = (code + count[n-1]) << 1
-		next[n] = code
+		code = code<<1 + count[n]
+		first[n+1] = first[n] + count[n]
 		if count[n] > 0 {
 			longest = n
 		}
 	}
-	used := next[longest] + count[longest]
-	if longest > 0 && used != 1<<longest && (used != 1 || longest != 1) {
+	if used := code >> (maxLength - longest); longest > 0 && used != 1<<longest && (used != 1 || longest != 1) {
 		return false
 	}
-	if longest <= 1 {
-		for i := range table[:1<<tableBits] {
-			table[i] = badMark
+	var sorted [literals]uint16 // symbols by the lengths of their codes, which is the order of the codes
+	next := first
+	for symbol, n := range lengths {
+		if n > 0 {
+			sorted[next[n]] = uint16(symbol)
+			next[n]++
 		}
 	}
+	if longest <= 1 {
+		table[0], table[1] = badMark, badMark
+	}
 	b := builder{table: table, tableBits: tableBits, end: 1 << tableBits, longest: longest, count: count}
-	for n := 1; n <= longest; n++ { // long ones last: what is left of a further table's room is known
-		if count[n] == 0 {
-			continue
+	code = 0
+	for n := 1; n <= max(longest, tableBits); n++ { // long ones last: what is left of a further table's room is known
+		if n > 1 && n <= tableBits { // shorter codes stand in the table of one bit less, which is the half of this
+			copy(table[1<<(n-1):1<<n], table)
 		}
-		for symbol, length := range lengths {
-			if int(length) == n {
-				b.put(next[n], n, symbols[symbol])
-				next[n]++
-				b.count[n]--
-			}
+		code <<= 1
+		for _, symbol := range sorted[first[n]:first[n+1]] {
+			b.put(code, n, symbols[symbol])
+			code++
+			b.count[n]--
 		}
 	}
 	return true
@@ -136,17 +141,18 @@ type builder struct {
 // put enters a code of a length.
 func (b *builder) put(code, length int, symbol entry) {
 	reversed := int(bits.Reverse16(uint16(code)) >> (16 - length))
-	table := b.table[:1<<b.tableBits]
-	if length > b.tableBits {
-		first := reversed & (1<<b.tableBits - 1)
-		if first+1 != b.prefix {
-			b.open(first, length)
-		}
-		table, reversed, length = b.further, reversed>>b.tableBits, length-b.tableBits
+	if length <= b.tableBits {
+		b.table[reversed] = symbol + entry(length)<<8 + entry(length)
+		return
 	}
+	first := reversed & (1<<b.tableBits - 1)
+	if first+1 != b.prefix {
+		b.open(first, length)
+	}
+	length -= b.tableBits
 	e := symbol + entry(length)<<8 + entry(length)
-	for i := reversed; i < len(table); i += 1 << length {
-		table[i] = e
+	for i := reversed >> b.tableBits; i < len(b.further); i += 1 << length {
+		b.further[i] = e
 	}
 }
 
