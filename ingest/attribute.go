@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 type attributeKind struct {
 	field field
 	trait uint16 // number of a name whose values may tell requests apart; 0: they do not
+	large bool   // the values of a trait are how large a request is
 	key   string // the name itself, where it is remembered
 }
 
@@ -56,7 +59,7 @@ func (k *attributeKeys) learn(key string) attributeKind {
 	key = strings.Clone(key)
 	kind.key = key
 	if kind.field == fieldOther && mayTell(key) {
-		kind.trait = uint16(len(k.traits))
+		kind.trait, kind.large = uint16(len(k.traits)), tellsSize(key)
 		k.traits = append(k.traits, key)
 	}
 	next := maps.Clone(known)
@@ -140,7 +143,9 @@ func mayTell(key string) bool {
 	family, rest, _ := strings.Cut(key, ".")
 	switch family {
 	case "http":
-		return strings.HasPrefix(rest, "request.header.")
+		return strings.HasPrefix(rest, "request.header.") || strings.HasPrefix(rest, "request") && tellsSize(key)
+	case "messaging":
+		return tellsSize(key)
 	case "client", "source":
 		return rest != "address" && rest != "port" && rest != "ip"
 	case "user_agent":
@@ -150,12 +155,47 @@ func mayTell(key string) bool {
 		case "provider.name", "provider_name", "set.id", "context.id", "result.reason", "version", "error.message":
 			return false
 		}
-	case "url", "net", "network", "server", "destination", "peer", "db", "rpc", "messaging", "code", "thread",
+	case "url", "net", "network", "server", "destination", "peer", "db", "rpc", "code", "thread",
 		"exception", "error", "otel", "process", "telemetry", "service", "host", "k8s", "container", "cloud", "os",
 		"deployment", "oci", "vcs", "span", "trace", "tls", "dns", "caller", "sampler", "sampling":
 		return false
 	}
 	return true
+}
+
+// tellsSize says that the values of an attribute are how large a request is, in bytes or in
+// items. That of an answer, and how often something was tried, is what became of it.
+func tellsSize(key string) bool {
+	at := strings.LastIndexAny(key, "._")
+	switch key[at+1:] {
+	case "size", "length", "count", "bytes":
+	default:
+		return false
+	}
+	for _, became := range [...]string{"response", "result", "resend", "retry", "attempt", "error"} {
+		if strings.Contains(key, became) {
+			return false
+		}
+	}
+	return true
+}
+
+// orders are the values of such an attribute: all numbers that begin alike, to the base
+// of four, are one.
+var orders = func() (texts [32]string) {
+	texts[0] = "0"
+	for k, from := 1, uint64(1); k < len(texts); k, from = k+1, from*4 {
+		texts[k] = fmt.Sprintf("%d to %d", from, from*4-1)
+	}
+	return texts
+}()
+
+// orderOf gives the order of a size; "" of what is none.
+func orderOf(size float64) string {
+	if !(size >= 0 && size < 1<<60) {
+		return ""
+	}
+	return orders[(bits.Len64(uint64(size))+1)/2]
 }
 
 // keyRank orders the names of slices: those that are known to tell callers apart come

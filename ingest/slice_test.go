@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -65,6 +66,47 @@ func TestSlicesAreFoundByThemselves(t *testing.T) {
 	for _, tick := range ticks[1:] {
 		if diff := cmp.Diff(want, keysOf(tick)); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// How large a request is tells requests apart by orders; how large its answer was, and how
+// often it was tried, are what became of it.
+func TestSizesTellRequestsApart(t *testing.T) {
+	ticks := take(t, requestsOf(3, 400, func(_, i int) testSpan {
+		size := 100
+		if i%4 == 0 {
+			size = 50_000
+		}
+		return testSpan{service: "web", pod: "p", attrs: map[string]any{
+			"http.request.body.size": size + i, "cart.item_count": float64(i % 3), "messaging.message.body.size": -i,
+			"http.response.body.size": size + i, "http.request.resend_count": i % 3, "db.operation.batch.size": i % 3, "attempt.count": i,
+		}}
+	})...)
+	seen := map[string]uint64{}
+	for _, w := range ticks[2].Windows {
+		for _, op := range w.Operations {
+			for _, x := range op.Slices {
+				seen[x.Key+" "+x.Value] += x.Requests
+			}
+		}
+	}
+	want := map[string]uint64{
+		"cart.item_count 0": 134, "cart.item_count 1 to 3": 266,
+		"http.request.body.size 64 to 255": 117, "http.request.body.size 256 to 1023": 183, "http.request.body.size 16384 to 65535": 100,
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOrdersOfSizes(t *testing.T) {
+	for size, want := range map[float64]string{
+		0: "0", .5: "0", 1: "1 to 3", 3: "1 to 3", 4: "4 to 15", 15.9: "4 to 15", 1 << 20: "1048576 to 4194303", 1<<60 - 1024: "288230376151711744 to 1152921504606846975",
+		-1: "", math.NaN(): "", math.Inf(1): "", 1 << 60: "",
+	} {
+		if got := orderOf(size); got != want {
+			t.Errorf("%g is %q; want %q", size, got, want)
 		}
 	}
 }

@@ -307,6 +307,8 @@ func (d *decoder) tell(x *spanAttribute, v *value) {
 	switch {
 	case x.key.field != fieldOther:
 		x.field, x.value = x.key.field, d.text(v)
+	case x.key.large && v.isNumber():
+		x.trait, x.value = x.key.trait, orderOf(v.number())
 	case x.key.trait != 0 && v.isScalar():
 		x.trait, x.value = x.key.trait, d.text(v)
 	}

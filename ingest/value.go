@@ -30,6 +30,16 @@ const (
 
 func (v *value) isScalar() bool { return v.field >= stringValue && v.field <= intValue }
 
+func (v *value) isNumber() bool { return v.field == intValue || v.field == doubleValue }
+
+// number gives a value that is one.
+func (v *value) number() float64 {
+	if v.field == intValue {
+		return float64(int64(v.num))
+	}
+	return math.Float64frombits(v.num)
+}
+
 // keyValue reads an attribute.
 func (d *decoder) keyValue(b []byte) (key string, v value) {
 	if key, text, ok := usualAttribute(b); ok {

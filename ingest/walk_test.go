@@ -120,6 +120,10 @@ func (d *spanData) read(s ptrace.Span, keys *attributeKeys) {
 		kind := keys.kind(key)
 		if kind.field != fieldOther {
 			d.fields[kind.field] = text(v)
+		} else if kind.large && v.Type() == pcommon.ValueTypeInt {
+			d.addTrait(kind.trait, orderOf(float64(v.Int())))
+		} else if kind.large && v.Type() == pcommon.ValueTypeDouble {
+			d.addTrait(kind.trait, orderOf(v.Double()))
 		} else if kind.trait != 0 && isScalar(v.Type()) {
 			d.addTrait(kind.trait, text(v))
 		}
