@@ -46,13 +46,16 @@ func (s *stream) refuses() bool {
 func (d *Detector) guests(watches []*watch) (out []*watch) {
 	for _, g := range d.guilty {
 		same := func(w *watch) bool { return w.release.ReleaseID == g.release.ReleaseID }
-		if !slices.ContainsFunc(watches, same) && slices.ContainsFunc(watches, g.servedDuring) {
+		if g.condemned() && !slices.ContainsFunc(watches, same) && slices.ContainsFunc(watches, g.servedDuring) {
 			out = append(out, g)
 		}
 	}
 	slices.SortFunc(out, compareWatches)
 	return out
 }
+
+// condemned says that a release was judged guilty, and that nobody who knows better said otherwise.
+func (w *watch) condemned() bool { return w.verdict == unship.Regressed && !w.dismissed }
 
 // servedDuring says that a release served while another one of the same environment was compared.
 func (w *watch) servedDuring(o *watch) bool {
@@ -135,7 +138,7 @@ func (d *Detector) alone(w *watch, all []*watch, logE float64) float64 {
 
 // unjudged is how much of it none that is judged already can have brought about.
 func (d *Detector) unjudged(w *watch, all []*watch, logE float64) float64 {
-	judged := func(g *watch) bool { return g.verdict == unship.Regressed && g.servedDuring(w) }
+	judged := func(g *watch) bool { return g.condemned() && g.servedDuring(w) }
 	switch {
 	case w.past != nil && (!w.svc.apart || d.driven(w)):
 		return math.Min(w.frozen, logE) // from when the old version still served
@@ -306,7 +309,7 @@ func (d *Detector) part(w *watch, t int32) {
 	}
 	last := int32(0)
 	for _, g := range append(slices.Clone(d.watches), d.guilty...) {
-		if g.verdict == unship.Regressed && g.servedDuring(w) {
+		if g.condemned() && g.servedDuring(w) {
 			last = max(last, g.there())
 		}
 	}

@@ -168,6 +168,32 @@ func TestWhoAlwaysGoesTogetherIsAskedAbout(t *testing.T) {
 	}
 }
 
+// A release that a person cleared is no excuse for another one.
+func TestWhoWasClearedExplainsNothing(t *testing.T) {
+	t.Parallel()
+	c := &couple{rng: rand.New(rand.NewPCG(3, 71)), together: .95, bad: map[string]float64{backFails: .2}}
+	d, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleared, front := false, unship.Judgement{}
+	for w := range simStart + 120 {
+		k, begun := c.tick(w)
+		for _, j := range d.Observe(k, begun, rules.Set{rules.Default(unship.ModeAuto)}).Judgements {
+			switch {
+			case j.Release.Name == "front":
+				front = j
+			case j.Verdict == unship.Regressed && !cleared:
+				cleared = true
+				d.Dismiss(j.Release)
+			}
+		}
+	}
+	if !cleared || front.Verdict != unship.Regressed {
+		t.Errorf("back cleared: %v, front %v: %s; want it regressed", cleared, front.Verdict, front.Why)
+	}
+}
+
 // A release that is bad beside a guilty one is found at the latest when that one is gone.
 func TestASecondGuiltyReleaseIsFound(t *testing.T) {
 	t.Parallel()
