@@ -96,10 +96,12 @@ func (n *names) grow() {
 }
 
 // naming is what an operation or a callee is called by: two texts, either of which may
-// be empty, with a separator between them if neither is.
+// be empty, with a separator between them if neither is, and what kind of it is meant, in
+// brackets; "": the usual one.
 type naming struct {
 	a, b      string
 	separator byte
+	kind      string
 }
 
 // appendMasked appends the name, identifiers masked, cut to maxName.
@@ -109,7 +111,18 @@ func (n naming) appendMasked(dst []byte) []byte {
 	if n.a != "" && n.b != "" {
 		dst = append(dst, n.separator)
 	}
-	return cutTail(appendMasked(dst, n.b), begin)
+	dst = cutTail(appendMasked(dst, n.b), begin)
+	if n.kind != "" {
+		dst = appendKind(dst, begin, n.kind)
+	}
+	return dst
+}
+
+// appendKind appends the kind of an operation to its name, which is cut where both are too long.
+func appendKind(dst []byte, begin int, kind string) []byte {
+	room := maxName - len(kind) - len(" ()")
+	dst = append(dst[:begin], cutBytes(dst[begin:], min(room, len(dst)-begin))...)
+	return append(append(append(dst, " ("...), kind...), ')')
 }
 
 const (
@@ -132,6 +145,9 @@ type cachedName struct {
 // given back for the next use.
 func (c *nameCache) masked(dst, scratch []byte, n naming) (name, reused []byte, hash uint64) {
 	raw := append(append(append(scratch[:0], n.a...), n.separator), n.b...)
+	if n.kind != "" {
+		raw = append(append(raw, 0), n.kind...)
+	}
 	if len(raw) > maxRawName {
 		begin := len(dst)
 		dst = n.appendMasked(dst)

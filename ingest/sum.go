@@ -11,10 +11,11 @@ import (
 // unknownCallee stands for what was called when nothing tells.
 const unknownCallee = "(unknown)"
 
-// sumKey keeps sums apart by operation and by whether it is the root of a trace inside a process.
+// sumKey keeps sums apart by operation, by whether it is the root of a trace inside a process,
+// and by whether nobody calls: the root of a trace is a server span.
 type sumKey struct {
 	resource, name uint32
-	root           bool
+	root, uncalled bool
 }
 
 // sum is what one instance did under one name, as one joiner saw it. Calls, callers
@@ -130,7 +131,7 @@ type answerSum struct {
 // sum counts one request.
 func (j *joiner) sum(p position, children []child) {
 	r := j.at(p)
-	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry()}
+	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry(), r.kind == kindServer && r.parent == 0}
 	s := j.sums.of(key)
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
 	total := r.end - r.start

@@ -32,8 +32,9 @@ type service struct {
 	templates  template.Miner // of its log lines
 	metering   metering
 
-	requests uint64 // in the recent past
-	period   int64  // that the counts of the recent past belong to
+	asks     callings // in the recent past
+	requests uint64   // in the recent past
+	period   int64    // that the counts of the recent past belong to
 	keys     map[string]*sliceKey
 	dropped  map[string]struct{}
 	gate     *keySet // dropped, for the way in
@@ -250,6 +251,7 @@ func (a *Aggregator) Remember(t unship.Tick) {
 				s.told = max(s.told, index)
 			}
 			s.remember(&op, index)
+			s.rememberAsks(&op)
 		}
 	}
 	for id, lines := range patternsOf(&t) {
