@@ -176,6 +176,7 @@ const (
 	rejected         // the caller's mistake
 	failed
 	cancelled // of a server span: the caller gave up, which is nobody's mistake and no answer
+	unread    // of a server span that did not end well: its caller had another answer, and never saw this one
 )
 
 // well says that nothing went wrong.
