@@ -47,6 +47,8 @@ type joiner struct {
 	group    []*record  // the trace at work, sorted by span id
 	above    []link     // by position
 	answers  []position // of calls, by position
+	gaps     []gap
+	owners   []position // requests of this window that may lack spans
 	below    []child    // sorted by owner
 	ranges   []interval
 	called   []madeCall
@@ -158,6 +160,7 @@ func (j *joiner) trace(spans []*record) {
 		j.sortIn(position(p))
 	}
 	j.answerCalls()
+	j.findGaps()
 	if len(j.below) > 1 {
 		slices.SortFunc(j.below, func(a, b child) int {
 			return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))

@@ -133,7 +133,7 @@ func Tick(start time.Time, windows, operations int) unship.Tick {
 func operation(w, o int) unship.Operation {
 	p := unship.Operation{
 		Name: fmt.Sprint("GET /things/{id}/", o), Requests: uint64(100 + w), Failed: 1,
-		Adjusted: uint64(1000 + w),
+		Adjusted: uint64(1000 + w), Partial: 3,
 		Calls: []unship.Call{
 			{Callee: "ledger", Requests: 40, Total: 41, Unanswered: 1, Unseen: 2, Answered: []unship.CalleeAnswer{{Release: releaseID("ledger", "1.1.0"), Requests: 39, Failed: 2, Garbled: 1}}, Received: []unship.CallReceived{{Release: releaseID("ledger", "1.1.0"), Unanswered: 1}}},
 			{Callee: "postgresql:orders", Requests: 90, Total: 95},
