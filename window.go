@@ -33,7 +33,8 @@ type Window struct {
 //
 // Own time is that of the span less the union of its calls. A request that was not served by
 // what it called may wait before it calls again, and nothing tells that from work: such
-// requests have no own time, so that Self may count fewer than there were.
+// requests have no own time, so that Self may count fewer than there were. Nor have those of
+// which spans are known to be missing.
 type Operation struct {
 	Name       string    `json:"name"`                  // "POST /orders", "shop.Cart/Add", "process orders"; bounded
 	Requests   uint64    `json:"requests"`              // server and consumer spans
@@ -50,6 +51,9 @@ type Operation struct {
 	// the head told its probability; 0: as many as were counted. Evidence is made
 	// of what was counted, traffic and harm of what it stands for.
 	Adjusted uint64 `json:"adjusted,omitempty"`
+	// Partial are the requests of which spans are known to be missing: something that they must
+	// have called was seen, the call itself was not. More of what they called may be missing as well.
+	Partial uint64 `json:"partial,omitempty"`
 }
 
 // Apart says that the requests' own time and failures are told apart from those of what they
@@ -221,6 +225,7 @@ func (p *Operation) Merge(o Operation) {
 	p.Failed += o.Failed
 	p.FailedHere += o.FailedHere
 	p.Rejected += o.Rejected
+	p.Partial += o.Partial
 	p.Duration.Merge(o.Duration)
 	p.Self.Merge(o.Self)
 	p.Calls = mergeSorted(p.Calls, o.Calls,
@@ -360,4 +365,7 @@ type Tick struct {
 	Announcements []Announcement `json:"announcements,omitempty"` // sorted by time and id
 	Releases      []Release      `json:"releases,omitempty"`      // new or changed in this tick, sorted; filled after ingest's windows are known
 	Losses        Losses         `json:"losses,omitzero"`
+	// Cut says that a recording ended before the tick was known to be complete: what was not heard
+	// may only not have been recorded any more.
+	Cut bool `json:"cut,omitempty"`
 }

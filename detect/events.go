@@ -225,10 +225,11 @@ func eventSignals(ratio float64) map[unship.Signal]*signal {
 	return out
 }
 
-// hear notes that an instance was heard of in window t.
-func (i *instance) hear(t int32, requests uint64) {
+// hear notes that an instance was heard of in window t, and what of its requests.
+func (i *instance) hear(t int32, now *loadCell) {
 	if k := len(i.heard) - 1; k < 0 || i.heard[k].at != t {
 		i.heard = append(i.heard, loadCell{at: t})
 	}
-	i.heard[len(i.heard)-1].n += requests
+	x := &i.heard[len(i.heard)-1]
+	x.n, x.partial = x.n+now.n, x.partial+now.partial
 }

@@ -228,8 +228,8 @@ func (w *watch) sayEvent(f *unship.Finding, e *evidence) string {
 	if e.fresh && f.Baseline == 0 {
 		out = fmt.Sprintf("%s: %s is new: %s", w.release.Service, x.words(), seen)
 	}
-	if f.Ambiguous {
-		out += "; an event as frequent is gone, so it may be the same by another name"
+	for _, warning := range f.Warnings {
+		out += "; " + warning
 	}
 	if x.example != "" {
 		out += "; e.g. " + x.example

@@ -55,7 +55,14 @@ func (d *Detector) newFindings(w *watch) []unship.Finding {
 			continue
 		}
 		f := d.finding(w, e)
-		f.Ambiguous = f.Ambiguous || reworded(e, all)
+		if reworded(e, all) {
+			f.Ambiguous = true
+			f.Warnings = append(f.Warnings, "an event as frequent is gone, so it may be the same by another name")
+		}
+		if w.unharmed(e, all) {
+			f.Ambiguous = true
+			f.Warnings = append(f.Warnings, "what became of the requests is told as well, and that is no worse: an error that is logged may be one that was handled")
+		}
 		if retold(e, all) {
 			f.Ambiguous = true
 			f.Warnings = append(f.Warnings, "calls are no longer told of, so that waiting for them counts as its own time; requests as a whole are not shown to be slower")

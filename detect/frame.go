@@ -140,16 +140,25 @@ func (x *source) join(c *comparison, t int32) (joined bool) {
 	return f.both
 }
 
-// count winsorises what the frame's instances did, window by window.
+// count winsorises what the frame's instances did, window by window. An instance that is ill
+// counts once, as far as the others do not show the same for certain. What is taken from the
+// baseline speaks against the candidate, though: so of an instance of the baseline nothing is
+// ill that the candidate shows as well, certain or not. Saturation at a rate is at least that
+// rate, so an instance that fares no better than the candidate still does when it was clipped:
+// no table speaks against a release that all of the baseline's instances fared no better than.
 func (s *slot) count(f *frame) {
 	cal := s.opt.Calibration
 	s.counts = s.counts[:0]
-	var all count
+	var all, theirs count
 	for k := range f.seen {
 		y, n := s.signal.of(&f.seen[k].cell)
 		s.counts = append(s.counts, count{n: n, y: y, raw: y})
 		all.n, all.y = all.n+n, all.y+y
+		if f.seen[k].candidate {
+			theirs.n, theirs.y = theirs.n+n, theirs.y+y
+		}
 	}
+	candidate := float64(theirs.y) / float64(max(1, theirs.n))
 	own := s.own(f)
 	for k := range s.counts {
 		x := &s.counts[k]
@@ -158,6 +167,9 @@ func (s *slot) count(f *frame) {
 			o = own[f.seen[k].who]
 		}
 		x.others = surely(all.y-o.raw, all.n-o.n)
+		if !f.seen[k].candidate {
+			x.others = math.Max(x.others, candidate)
+		}
 		x.y = cal.Winsor(s.stratum, x.n, x.y, x.others)
 	}
 }

@@ -117,6 +117,31 @@ func TestAnInstanceIsNotItsOwnWitness(t *testing.T) {
 	}
 }
 
+// While most requests of both versions fail, what the candidate shows is no illness of an old
+// instance: clipped, that would fare better than the candidate, which fails less.
+func TestAnOldInstanceIsNotClippedBelowTheCandidate(t *testing.T) {
+	c := beside(1, evenly(10), evenly(49))
+	for name, x := range map[string]struct {
+		candidate, baseline uint16
+		least, most         int // failures of the old instance that count
+	}{
+		"both fail":      {3, 25, 15, 25},
+		"it alone fails": {0, 25, 0, 5},
+	} {
+		old, young := c.svc.instances[0], c.svc.instances[1]
+		old.units[0][0].y[countFailedHere], young.units[0][0].y[countFailedHere] = x.baseline, x.candidate
+		f := frame{seen: []seen{{cell: old.units[0][0], who: old}, {cell: young.units[0][0], who: young, place: 1, candidate: true}}}
+		s := &slot{division: &division{
+			strata: []stratum{{}, {}}, opt: stat.ProcessOptions{Calibration: stat.Calibrate(nil, nil)}, crowd: make([]stat.Crowd, 2),
+		}, signal: signalsFor(rules.Tolerance{})[0]}
+		s.count(&f)
+		s.meet(&f)
+		if got := c.table(s, &f); got.XC != int(x.candidate) || got.XB < x.least || got.XB > x.most {
+			t.Errorf("%s: %+v, want %d to %d failures of the old instance", name, got, x.least, x.most)
+		}
+	}
+}
+
 // Tables of the fewest requests would tell less than half of what they all together do.
 func TestBlocksTellNearlyAllThereIsToKnow(t *testing.T) {
 	c := beside(240, evenly(1), evenly(3))

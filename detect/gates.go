@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"time"
 )
 
 // Rules of the checks that stand between crossing the threshold and a verdict.
@@ -74,14 +73,18 @@ func (g *gates) explain(bad []suspicion) {
 	g.doubts = append(g.doubts, g.site+" harms other services as well; without it the evidence is not enough")
 }
 
-// lasts is which part of the additional calls in the first half of the time must be left in
-// the latter half, lest they fade.
-const lasts = .8
+// Which part of the additional calls in the first half of the time must be left in the latter half,
+// lest they fade, and by how many deviations more that must be: it is looked at again and again.
+const (
+	lasts   = .8
+	lastsSD = 2
+)
 
 // fades says that evidence is of more calls, and that it is too early to tell whether they
 // remain, or that there were fewer of them in the latter half of the time than in the first:
 // a cache that fills makes fewer by the minute, and whoever waits sees what remains. That
-// they remain has to be shown.
+// they remain has to be shown. Each instance's cache fills from when it started, so that time is
+// its own: while instances are replaced one by one, there are empty ones all the time.
 func (d *Detector) fades(w *watch, e *evidence) string {
 	if !e.moreCalls() {
 		return ""
@@ -90,33 +93,37 @@ func (d *Detector) fades(w *watch, e *evidence) string {
 	if !e.signal.ambiguous { // many more calls than one are no cache's
 		soon /= 2
 	}
-	if time.Duration(w.next-w.begin)*d.opt.Window < soon {
+	first, latter, known := w.halves(e, int32(soon/d.opt.Window))
+	if !known {
 		return "there are more calls, as while a cache fills; it is too early to tell whether that remains"
 	}
-	first, latter := w.halves(e)
 	if first.n == 0 || latter.n == 0 {
 		return ""
 	}
 	before, _, _ := e.rates()
 	p, q, both := first.x/first.n, latter.x/latter.n, (first.x+latter.x)/(first.n+latter.n)
-	if q-before >= lasts*(p-before)+math.Sqrt(both*(1-both)*(1/first.n+1/latter.n)) {
+	if q-before >= lasts*(p-before)+lastsSD*math.Sqrt(both*(1-both)*(1/first.n+1/latter.n)) {
 		return ""
 	}
 	return fmt.Sprintf("more calls fade, as while a cache fills: %s of requests at first, %s since, %s before", percent(p), percent(q), percent(before))
 }
 
-// halves counts the candidate's bad and all requests in the first and the latter half of
-// the time since the release.
-func (w *watch) halves(e *evidence) (first, latter rate) {
-	half := w.begin + (w.next-w.begin)/2
-	for _, u := range e.units {
-		for _, i := range w.candidates() {
+// halves counts the bad and all requests of the candidate's instances in the first and the latter
+// half of the time that each has served; known says that some have for so many windows.
+func (w *watch) halves(e *evidence, soon int32) (first, latter rate, known bool) {
+	for _, i := range w.candidates() {
+		from, to := max(w.begin, i.first), min(w.next, i.last+1)
+		if to-from < soon {
+			continue
+		}
+		known = true
+		for _, u := range e.units {
 			v := i.series(&stratum{unit: u})
 			for k := range v {
 				bad, all := e.signal.of(&v[k])
 				switch at := v[k].at; {
-				case at < w.begin || at >= w.next:
-				case at < half:
+				case at < from || at >= to:
+				case at < from+(to-from)/2:
 					first = rate{first.x + float64(bad), first.n + float64(all)}
 				default:
 					latter = rate{latter.x + float64(bad), latter.n + float64(all)}
@@ -124,7 +131,7 @@ func (w *watch) halves(e *evidence) (first, latter rate) {
 			}
 		}
 	}
-	return first, latter
+	return first, latter, known
 }
 
 // alone says which instance carries the evidence alone, if one of several does.

@@ -63,13 +63,15 @@ func TestCallsOfEmptyCaches(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		remains float64 // of requests that call twice, beyond those before
+		fills   float64 // by a factor e in so many windows
 		release func(*simulation)
 		found   bool
 	}{
-		{"canary, fills", 0, func(s *simulation) { s.canary("cart", simStart, 2) }, false},
-		{"canary, remains", .6, func(s *simulation) { s.canary("cart", simStart, 2) }, true},
-		{"replaced, fills", 0, func(s *simulation) { s.replace("cart", simStart, 0) }, false},
-		{"replaced, remains", .6, func(s *simulation) { s.replace("cart", simStart, 0) }, true},
+		{"canary, fills", 0, 8, func(s *simulation) { s.canary("cart", simStart, 2) }, false},
+		{"canary, remains", .6, 8, func(s *simulation) { s.canary("cart", simStart, 2) }, true},
+		{"replaced one after the other, fills", 0, 18, func(s *simulation) { s.replace("cart", simStart, 20) }, false},
+		{"replaced, fills", 0, 8, func(s *simulation) { s.replace("cart", simStart, 0) }, false},
+		{"replaced, remains", .6, 8, func(s *simulation) { s.replace("cart", simStart, 0) }, true},
 	} {
 		for seed := range uint64(3) {
 			s := newSimulation(seed + 1970)
@@ -78,7 +80,7 @@ func TestCallsOfEmptyCaches(t *testing.T) {
 				if i.version != "1.1.0" {
 					return effect{}
 				}
-				return effect{twice: c.remains + (.9-c.remains)*math.Exp(-float64(t-i.from)/8)}
+				return effect{twice: c.remains + (.9-c.remains)*math.Exp(-float64(t-i.from)/c.fills)}
 			})
 			d, err := New(Options{})
 			if err != nil {

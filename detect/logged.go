@@ -3,7 +3,9 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"unship.dev"
 	"unship.dev/rules"
 )
 
@@ -84,4 +86,16 @@ func (w *watch) logsOtherwise() string {
 		return ""
 	}
 	return fmt.Sprintf("its log records tell of fewer requests (%s of what was expected), and of no more that went wrong: it may only log less", percent(is.requests/math.Max(1, part*was.requests)))
+}
+
+// unharmed says that evidence is of what a release logs, while its requests are told of by
+// themselves and nothing about them, or about what neighbours see of them, is found to be
+// worse. What a record of severity ERROR is written for is the program's choice: it may be what a
+// fallback has mended. Where requests are worse as well, or nothing else tells of them, the
+// records speak for themselves.
+func (w *watch) unharmed(e *evidence, all []evidence) bool {
+	if e.event == 0 || w.svc.events[e.event-1].kind != unship.SignalLogPattern || w.svc.logged || w.samples.Candidate == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(all, func(x evidence) bool { return x.event == 0 && x.level == nil && x.share() >= 0 })
 }

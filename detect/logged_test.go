@@ -81,6 +81,44 @@ func TestLoudRecordsAreAsked(t *testing.T) {
 	}
 }
 
+// An error that a new version logs while its requests fare as well as the old one's is asked about; it
+// acts where requests fail as well, and where nothing tells of them.
+func TestLoudRecordsOfUnharmedRequestsAreAsked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		errors float64
+		silent bool
+		acts   bool
+	}{
+		"unharmed":                {0, false, false},
+		"a tenth fail":            {.1, false, true},
+		"only logs tell anything": {0, true, true},
+	} {
+		s := newSimulation(440)
+		v := s.canary("cart", simStart, 2)
+		if c.silent {
+			v.ops = nil
+		}
+		s.harm("cart", "1.1.0", "", simStart, effect{errors: c.errors})
+		s.shows = func(v *simService, i *simInstance, _ int, w *unship.Window) {
+			s.sometimes(w, .5, 9, "works")
+			if v.name == "cart" && i.version == "1.1.0" {
+				s.sometimes(w, .6, severityError, "cannot refresh prices, using the last ones")
+			}
+		}
+		r := s.run(t)["cart"]
+		acts := false
+		for _, f := range r.last.Findings {
+			if f.Name == "cannot refresh prices, using the last ones" && f.Verdict == unship.Regressed {
+				acts = !f.Ambiguous
+			}
+		}
+		if r.regressed < 0 || acts != c.acts {
+			t.Errorf("%s: regressed after %d windows, the record acts: %v, want %v: %s", name, r.regressed, acts, c.acts, r.last.Why)
+		}
+	}
+}
+
 // Units are the release's to choose, and so is what is logged at all.
 func TestDurationsOfRecordsAreAsked(t *testing.T) {
 	t.Parallel()

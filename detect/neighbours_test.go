@@ -396,6 +396,29 @@ func TestLostSpansBlind(t *testing.T) {
 	}
 }
 
+// Where requests of the release's must have called what no call of theirs is seen of, which was not so
+// before, what it calls cannot be told either.
+func TestMissingSpansBlind(t *testing.T) {
+	for _, c := range []struct {
+		before, since uint32 // of 100 requests of an instance in a window
+		want          bool
+	}{{0, 20, true}, {20, 21, false}, {0, 2, false}, {20, 0, false}} {
+		s := newService(unship.Service{Name: "cart"}, 0)
+		old, young := &instance{version: "1"}, &instance{version: "2"}
+		s.instances = []*instance{old, young}
+		for at := range int32(60) {
+			old.hear(at, &loadCell{n: 100, partial: c.before})
+			if at >= 40 {
+				young.hear(at, &loadCell{n: 100, partial: c.since})
+			}
+		}
+		w := &watch{svc: s, begin: 40, length: 40, release: unship.Release{ReleaseID: unship.ReleaseID{Version: "2"}}}
+		if got := w.blind(59); got != c.want {
+			t.Errorf("%d of 100 before, %d since: blind %v, want %v", c.before, c.since, got, c.want)
+		}
+	}
+}
+
 // Nobody calls healthy what makes more of its calls fail, though callers differ as much.
 func TestWhatNeighboursSeeIsNotHealthy(t *testing.T) {
 	t.Parallel()

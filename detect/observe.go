@@ -81,7 +81,7 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	var now loadCell
 	for k := range w.Operations {
 		p := &w.Operations[k]
-		now.n, now.bad = now.n+p.Requests, now.bad+uint32(p.FailedHere+p.Rejected)
+		now.n, now.bad, now.partial = now.n+p.Requests, now.bad+uint32(p.FailedHere+p.Rejected), now.partial+uint32(p.Partial)
 		for c := range p.Calls {
 			now.calls, now.callsFailed = now.calls+p.Calls[c].Total, now.callsFailed+p.Calls[c].Failed
 			for _, a := range p.Calls[c].Answered {
@@ -92,12 +92,12 @@ func (d *Detector) readWindow(s *service, w *unship.Window, t int32) {
 	}
 	s.readEvents(i, w, t)
 	s.readMetrics(i, w, t, t/d.blockWindows())
-	i.hear(t, now.n)
+	i.hear(t, &now)
 	if k := len(s.load) - 1; k < 0 || s.load[k].at != t {
 		s.load = append(s.load, loadCell{at: t})
 	}
 	l := &s.load[len(s.load)-1]
-	l.n, l.bad, l.garbled = l.n+now.n, l.bad+now.bad, l.garbled+now.garbled
+	l.n, l.bad, l.partial, l.garbled = l.n+now.n, l.bad+now.bad, l.partial+now.partial, l.garbled+now.garbled
 	l.calls, l.callsFailed = l.calls+now.calls, l.callsFailed+now.callsFailed
 }
 
@@ -301,13 +301,17 @@ func (d *Detector) silence(gap int32) bool {
 }
 
 // outage says that telemetry as a whole broke down: much that reported in each
-// of the last windows is silent at once, in more than one service.
+// of the last windows is silent at once, in more than one service. At the end of a recording
+// silence says nothing.
 func (d *Detector) outage(tick *unship.Tick, t int32) string {
 	if d.now == 0 {
 		return ""
 	}
 	if d.silence(t - d.now) {
 		return fmt.Sprintf("nothing was heard from %s to %s", d.time(d.now+1).UTC().Format(time.TimeOnly), tick.Start.UTC().Format(time.TimeOnly))
+	}
+	if tick.Cut {
+		return ""
 	}
 	heard := map[unship.ReleaseID]map[string]bool{}
 	for i := range tick.Windows {

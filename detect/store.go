@@ -242,7 +242,9 @@ type service struct {
 type loadCell struct {
 	at  int32
 	bad uint32 // of a service: requests that failed or were rejected here
-	n   uint64
+	// Requests of which spans are known to be missing.
+	partial uint32
+	n       uint64
 	// Of what a service called.
 	calls, callsFailed uint64
 	garbled            uint64 // requests with a call that failed though its answer looked like success

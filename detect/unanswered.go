@@ -190,10 +190,25 @@ const (
 )
 
 // blind says that spans of the release's service get lost that came before: its callers
-// tell of more answers of which there is none. What it calls itself cannot be told then,
+// tell of more answers of which there is none, or more of its requests than before must have
+// called what no call of theirs is seen of. What it calls itself cannot be told then,
 // nor what of its time is its own.
 func (w *watch) blind(t int32) bool {
-	return w.svc.unseen(history{t + 1 - blindWindows, t + 1}) > w.svc.unseen(w.history())+blindShare
+	now, before := history{t + 1 - blindWindows, t + 1}, w.history()
+	return w.svc.unseen(now) > w.svc.unseen(before)+blindShare || partialOf(w.candidates(), now) > partialOf(w.svc.instances, before)+blindShare
+}
+
+// partialOf is the share of some instances' requests of which spans are known to be missing.
+func partialOf(list []*instance, h history) float64 {
+	partial, all := uint64(0), uint64(0)
+	for _, i := range list {
+		for k := len(i.heard) - 1; k >= 0 && i.heard[k].at >= h.from; k-- {
+			if c := &i.heard[k]; c.at < h.to {
+				partial, all = partial+uint64(c.partial), all+c.n
+			}
+		}
+	}
+	return float64(partial) / float64(max(1, all))
 }
 
 // unseen is the share of the calls to a service that ended well without a span of it.

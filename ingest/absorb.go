@@ -57,6 +57,7 @@ func (s *sum) add(o *sum) {
 	s.weight += o.weight
 	s.failed += o.failed
 	s.failedHere += o.failedHere
+	s.partial += o.partial
 	s.duration.merge(&o.duration)
 	for _, e := range o.examples[:o.exampleCount] {
 		if s.wants(&e) {

@@ -114,12 +114,20 @@ func (b *builder) addOperations(f *finisher, r *resource, list []placed) {
 	operations, inside := room[:0:len(list)-roots], room[len(list)-roots:][:0]
 	f.service = p.service
 	for _, x := range list {
-		into := &operations
+		into, s := &operations, f.sums.at(x.place)
 		if f.lesson = &p.lessons.operations; x.rank&1 == 1 {
 			f.lesson, into = &p.lessons.roots, &inside
 		}
 		*into = append(*into, unship.Operation{})
-		f.finish(&(*into)[len(*into)-1], f.sums.at(x.place), r)
+		op := &(*into)[len(*into)-1]
+		f.finish(op, s, r)
+		p.lessons.asks.add(op, s.uncalled)
+		if s.uncalled && p.service.apart(op.Name) {
+			op.Name = uncalledName(op.Name)
+		}
+		if last := len(*into) - 1; last > 0 && (*into)[last-1].Name >= op.Name {
+			*into = addOperation((*into)[:last], *op)
+		}
 	}
 	p.window.operations = mergedOperations(p.window.operations, operations)
 	p.window.roots = mergedOperations(p.window.roots, inside)
@@ -178,9 +186,12 @@ func (b *builder) addPoints(p *pane, resources []*resource) {
 	p.points = nil
 }
 
-// lessons are what a window teaches of a service, for the case that it serves and for
-// the other.
-type lessons struct{ operations, roots lesson }
+// lessons are what a window teaches of a service: for the case that it serves and for
+// the other, and who asks.
+type lessons struct {
+	operations, roots lesson
+	asks              callings
+}
 
 func (b *builder) lessonsOf(id unship.Service) *lessons {
 	l := b.lessons[id]
@@ -321,6 +332,7 @@ func (b *builder) slice() {
 				s.gate = s.gate.with(number)
 			}
 		}
+		s.learnAsks(l.asks)
 	}
 	for key, w := range b.windows {
 		s := b.a.service(key.release.Service)

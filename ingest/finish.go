@@ -30,7 +30,7 @@ type finisher struct {
 // finish writes the operation that a sum of a resource is.
 func (f *finisher) finish(op *unship.Operation, s *sum, r *resource) {
 	op.Name = f.sums.names.list0(s.name)
-	op.Failed, op.FailedHere = s.failed, s.failedHere
+	op.Failed, op.FailedHere, op.Partial = s.failed, s.failedHere, s.partial
 	op.Duration = f.buckets.take(s.duration.addTo(f.buckets.room(s.duration.buckets())))
 	n := 0
 	for i := range s.cells {

@@ -45,9 +45,12 @@ type joiner struct {
 	carry  []*record
 
 	groups   groups
-	group    []*record // the trace at work, sorted by span id
-	above    []link    // by position
-	below    []child   // sorted by owner
+	group    []*record  // the trace at work, sorted by span id
+	above    []link     // by position
+	answers  []position // of calls, by position
+	gaps     []gap
+	owners   []position // requests of this window that may lack spans
+	below    []child    // sorted by owner
 	ranges   []interval
 	called   []madeCall
 	received []uint32 // by whom: see [madeCall]
@@ -159,6 +162,7 @@ func (j *joiner) trace(spans []*record) {
 		j.sortIn(position(p))
 	}
 	j.answerCalls()
+	j.findGaps()
 	if len(j.below) > 1 {
 		slices.SortFunc(j.below, func(a, b child) int {
 			return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.span, b.span))
@@ -170,7 +174,7 @@ func (j *joiner) trace(spans []*record) {
 		for n < len(rest) && rest[n].owner == position(p) {
 			n++
 		}
-		if r := j.at(position(p)); r.isTop() && j.current(r) {
+		if r := j.at(position(p)); r.isTop() && j.current(r) && r.result != unread {
 			j.sum(position(p), rest[:n])
 		}
 		rest = rest[n:]
@@ -270,10 +274,13 @@ func (j *joiner) sortIn(p position) {
 }
 
 // answerCalls notes who answered each call, and gives calls whose spans do not tell
-// what they called the name of the service that did. Of several answers, as of a proxy
-// that tries again, the one of the smallest span id counts. A server span that ended
-// longer than callerWindows before the client span is no longer known.
+// what they called the name of the service that did. A server span that ended longer than
+// callerWindows before the client span is no longer known.
 func (j *joiner) answerCalls() {
+	j.answers = j.answers[:0]
+	for range j.group {
+		j.answers = append(j.answers, none)
+	}
 	for p := range j.group {
 		server := j.at(position(p))
 		if !server.kind.isEntry() || server.parent == 0 {
@@ -287,14 +294,52 @@ func (j *joiner) answerCalls() {
 		if !r.kind.isCall() {
 			continue
 		}
-		if r.about == 0 && server.kind == kindServer {
-			r.about = server.resource + 1
-			r.garbled = r.garbles(server)
+		if server.kind == kindServer {
+			j.answer(up, position(p))
 		}
 		if r.name == 0 {
 			r.name = j.p.names.numberOf(j.resources[server.resource].release.Name)
 		}
 	}
+}
+
+// answer notes that a server span answers a call. Of several, as of a proxy that tries again, the one
+// of the smallest span id counts, unless another one tells what the caller saw.
+//
+// Of two requests that one call makes at once, one may be a copy whose answer nobody reads
+// (mirrored traffic, to see how a version would fare). If the call ended well, and one of them did,
+// the caller saw nothing of how the other failed: that is no request of anybody. Who tries again does
+// so after the first try, and what failed there did fail.
+func (j *joiner) answer(call, server position) {
+	r, s := j.at(call), j.at(server)
+	if r.about == 0 {
+		j.answers[call] = server
+		r.answeredWith(s)
+		return
+	}
+	if j.answers[call] == none { // in an earlier window
+		return
+	}
+	first := j.at(j.answers[call])
+	switch {
+	case first.result.well() == s.result.well():
+	case r.result == failed:
+		if first.result == succeeded {
+			r.answeredWith(s)
+		}
+	case s.start <= first.end && first.start <= s.end:
+		copied := s
+		if !first.result.well() {
+			copied = first
+			r.answeredWith(s)
+		}
+		copied.result = unread
+	}
+}
+
+func (r *record) answeredWith(server *record) {
+	r.about = server.resource + 1
+	r.garbled = r.garbles(server)
 }
 
 // garbles says that a call failed although the server's span ended well: the caller could

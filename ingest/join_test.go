@@ -377,6 +377,60 @@ func TestCallsThatFailThoughTheyWereAnswered(t *testing.T) {
 	}
 }
 
+// A copy of a call, whose answer nobody reads, is no request of anybody where it fares otherwise than
+// what the caller saw. What a proxy tries again failed.
+func TestCopiesOfACall(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		call                     bool          // fails
+		real, copied             int           // statuses
+		after                    time.Duration // of the copy
+		copies, rejected, failed uint64        // of the version that has the copy
+	}{
+		{"the copy is refused", false, 200, 409, 0, 0, 0, 0},
+		{"the copy fails", false, 200, 500, 0, 0, 0, 0},
+		{"both end well", false, 200, 200, 0, 1, 0, 0},
+		{"both are refused", false, 409, 409, 0, 1, 1, 0},
+		{"the call fails", true, 500, 200, 0, 1, 0, 0},
+		{"both fail", true, 500, 500, 0, 1, 0, 1},
+		{"the second try fails", true, 500, 500, 35 * ms, 1, 0, 1},
+		{"it failed before it was tried again", false, 200, 500, -35 * ms, 1, 0, 1},
+	} {
+		for _, first := range []bool{false, true} {
+			s := answered(1, "7", c.call, 200)
+			s[0].failed, s[1].failed, s[0].from, s[0].to, s[1].to = false, c.call, -100*ms, 100*ms, 70*ms
+			s[1].from = -60 * ms
+			s[2].attrs = map[string]any{"http.response.status_code": c.real}
+			copied := s[2]
+			copied.version, copied.pod, copied.id, copied.from, copied.to = "8", "c8", 4, c.after, c.after+30*ms
+			if copied.attrs = map[string]any{"http.response.status_code": c.copied}; first {
+				copied.id, s[2].id = 3, 5
+			}
+			for i := range s {
+				s[i].from, s[i].to = s[i].from+time.Second, s[i].to+time.Second
+			}
+			copied.from, copied.to = copied.from+time.Second, copied.to+time.Second
+			ticks := take(t, append(s, copied)...)
+			var got unship.Operation
+			for _, w := range ticks[0].Windows {
+				if w.Release.Version == "8" {
+					for _, op := range w.Operations {
+						got.Requests, got.Rejected, got.Failed = op.Requests, op.Rejected, op.Failed
+					}
+				}
+			}
+			if got.Requests != c.copies || got.Rejected != c.rejected || got.Failed != c.failed {
+				t.Errorf("%s, first %v: %+v; want %d requests, %d refused, %d failed", c.name, first, got, c.copies, c.rejected, c.failed)
+			}
+			for _, a := range operation(t, ticks, "web", "op").Calls[0].Answered {
+				if c.real != c.copied && c.after == 0 && a.Release.Version != "7" || a.Garbled != 0 {
+					t.Errorf("%s, first %v: answered by %+v", c.name, first, a)
+				}
+			}
+		}
+	}
+}
+
 // The answer may end in the window before its call, or in one after it, as long as the
 // request that called has not ended.
 func TestAnswersOfOtherWindows(t *testing.T) {

@@ -96,10 +96,12 @@ func (n *names) grow() {
 }
 
 // naming is what an operation or a callee is called by: two texts, either of which may
-// be empty, with a separator between them if neither is.
+// be empty, with a separator between them if neither is, and what kind of it is meant, in
+// brackets; "": the usual one.
 type naming struct {
 	a, b      string
 	separator byte
+	kind      string
 }
 
 // appendMasked appends the name, identifiers masked, cut to maxName.
@@ -109,7 +111,18 @@ func (n naming) appendMasked(dst []byte) []byte {
 	if n.a != "" && n.b != "" {
 		dst = append(dst, n.separator)
 	}
-	return cutTail(appendMasked(dst, n.b), begin)
+	dst = cutTail(appendMasked(dst, n.b), begin)
+	if n.kind != "" {
+		dst = appendKind(dst, begin, n.kind)
+	}
+	return dst
+}
+
+// appendKind appends the kind of an operation to its name, which is cut where both are too long.
+func appendKind(dst []byte, begin int, kind string) []byte {
+	room := maxName - len(kind) - len(" ()")
+	dst = append(dst[:begin], cutBytes(dst[begin:], min(room, len(dst)-begin))...)
+	return append(append(append(dst, " ("...), kind...), ')')
 }
 
 const (
@@ -147,7 +160,7 @@ func (c *nameCache) of(n naming) *cachedName {
 func (e *cachedName) learn(n naming) {
 	a := copy(e.raw[:], n.a)
 	b := copy(e.raw[a:], n.b)
-	e.naming = naming{textOf(e.raw[:a]), textOf(e.raw[a:][:b]), n.separator}
+	e.naming = naming{textOf(e.raw[:a]), textOf(e.raw[a:][:b]), n.separator, n.kind}
 	masked := n.appendMasked(e.name[:0])
 	e.size, e.hash, e.serial = uint8(copy(e.name[:], masked)), hashOf(masked), 0
 }

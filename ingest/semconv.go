@@ -42,6 +42,7 @@ const (
 	flagKey
 	flagVariant
 	flagValue
+	syntheticType
 	fieldCount
 )
 
@@ -72,6 +73,8 @@ func fieldOf(key string) field {
 		return flagVariant
 	case "feature_flag.result.value":
 		return flagValue
+	case "user_agent.synthetic.type":
+		return syntheticType
 	}
 	switch {
 	case strings.HasPrefix(key, "sampl"), key == "SampleRate":
@@ -174,6 +177,7 @@ const (
 	rejected         // the caller's mistake
 	failed
 	cancelled // of a server span: the caller gave up, which is nobody's mistake and no answer
+	unread    // of a server span that did not end well: its caller had another answer, and never saw this one
 )
 
 // well says that nothing went wrong.
@@ -268,20 +272,34 @@ func (d *spanData) ending() result {
 	return r
 }
 
-// operation is what a request is counted under: "METHOD route", the RPC's service
-// and method, the messaging operation and destination, else the span's name.
+// operation is what a request is counted under, by what was asked. Who asks is mostly told
+// apart otherwise (slice.go), but requests that no user sends (user_agent.synthetic.type) are an
+// operation of their own: probes and load tests go where somebody sends them, often to a new
+// version alone, and are made to ask what users do not, so that they compare with each other only.
 func (d *spanData) operation() naming {
+	n := d.asked()
+	for _, kind := range [...]string{"test", "bot"} { // those that the conventions know
+		if d.fields[syntheticType] == kind {
+			n.kind = kind
+		}
+	}
+	return n
+}
+
+// asked names what was asked: "METHOD route", the RPC's service and method, the messaging
+// operation and destination, else the span's name.
+func (d *spanData) asked() naming {
 	f := &d.fields
 	switch {
 	case f[httpRoute] != "":
-		return naming{f[httpMethod], f[httpRoute], ' '}
+		return naming{a: f[httpMethod], b: f[httpRoute], separator: ' '}
 	case f[rpcMethod] != "":
-		return naming{f[rpcService], f[rpcMethod], '/'}
+		return naming{a: f[rpcService], b: f[rpcMethod], separator: '/'}
 	case f[messagingDestination] != "" || f[messagingTemplate] != "":
 		op := cmp.Or(f[messagingOperation], f[messagingOperationType], "process")
-		return naming{op, cmp.Or(f[messagingTemplate], f[messagingDestination]), ' '}
+		return naming{a: op, b: cmp.Or(f[messagingTemplate], f[messagingDestination]), separator: ' '}
 	case d.nameTellsNothing() && f[httpStatus] != notFound:
-		return naming{f[httpMethod], f[urlPath], ' '}
+		return naming{a: f[httpMethod], b: f[urlPath], separator: ' '}
 	}
 	return naming{b: d.name}
 }
@@ -311,9 +329,9 @@ func (d *spanData) callee() naming {
 	}
 	switch {
 	case f[dbSystem] != "":
-		return naming{f[dbSystem], cmp.Or(address, f[dbNamespace]), ' '}
+		return naming{a: f[dbSystem], b: cmp.Or(address, f[dbNamespace]), separator: ' '}
 	case f[messagingSystem] != "" || f[messagingDestination] != "":
-		return naming{f[messagingSystem], cmp.Or(f[messagingTemplate], f[messagingDestination]), ' '}
+		return naming{a: f[messagingSystem], b: cmp.Or(f[messagingTemplate], f[messagingDestination]), separator: ' '}
 	}
 	return naming{b: cmp.Or(address, f[rpcService], f[peerAddress])}
 }

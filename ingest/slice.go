@@ -113,6 +113,7 @@ func (s *service) age(index int64) {
 	shift := min(max(period-s.period, 0), 63)
 	s.period = max(s.period, period)
 	s.requests >>= shift
+	s.asks.age(shift)
 	for name, k := range s.keys {
 		k.requests >>= shift
 		maps.DeleteFunc(k.values, func(_ string, v *sliceValue) bool { return v.last < index-sliceWindows })

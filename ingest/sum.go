@@ -11,10 +11,11 @@ import (
 // unknownCallee stands for what was called when nothing tells.
 const unknownCallee = "(unknown)"
 
-// sumKey keeps sums apart by operation and by whether it is the root of a trace inside a process.
+// sumKey keeps sums apart by operation, by whether it is the root of a trace inside a process,
+// and by whether nobody calls: the root of a trace is a server span.
 type sumKey struct {
 	resource, name uint32
-	root           bool
+	root, uncalled bool
 }
 
 // sum is what one instance did under one name, as one joiner saw it. Calls, callers
@@ -23,6 +24,7 @@ type sum struct {
 	sumKey
 	weight             uint64 // of all requests, in units of 1/weightOne
 	failed, failedHere uint64
+	partial            uint64 // requests of which spans are missing
 	failedIn, hereIn   uint32 // serial of the last trace that counted
 	duration           durations
 	examples           [unship.MaxExemplars]example // the first of them
@@ -61,6 +63,7 @@ func (s *sum) clear() {
 	}
 	s.duration.clear()
 	clear(s.examples[:s.exampleCount]) // they hold on to texts
+	s.partial = 0
 	s.weight, s.failed, s.failedHere, s.failedIn, s.hereIn, s.exampleCount = 0, 0, 0, 0, 0, 0
 	s.calls, s.cells, s.cellOf = s.calls[:0], s.cells[:0], nil
 }
@@ -130,17 +133,21 @@ type answerSum struct {
 // sum counts one request.
 func (j *joiner) sum(p position, children []child) {
 	r := j.at(p)
-	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry()}
+	key := sumKey{r.resource, j.nameNumber(r.name), !r.kind.isEntry(), r.kind == kindServer && r.parent == 0}
 	s := j.sums.of(key)
 	s.weight += uint64(cmp.Or(r.sampling, j.told, weightOne))
 	total := r.end - r.start
 	bucket := unship.BucketOf(time.Duration(total))
 	s.duration.add(bucket)
 	worst := j.countCalls(s, r, children)
-	here := r.result == failed && worst != failed
+	beyond, partial := j.gap(p)
+	if partial {
+		s.partial++
+	}
+	here := r.result == failed && max(worst, beyond) != failed
 	j.countFailure(s, r, here)
 	c := j.countCell(s, p, here)
-	if worst == succeeded { // else it may have waited before it called again
+	if worst == succeeded && !partial { // else it may have waited before it called again
 		if busy := j.busy(r, children); busy > 0 {
 			bucket = unship.BucketOf(time.Duration(total - busy))
 		}

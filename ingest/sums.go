@@ -95,6 +95,9 @@ func (k sumKey) hash() uint64 {
 	if k.root {
 		h = ^h
 	}
+	if k.uncalled {
+		h ^= 1 << 31
+	}
 	h *= mix
 	return h ^ h>>32
 }
@@ -137,7 +140,7 @@ func (j *joiner) traitsNumber(number uint32) uint32 {
 // placed is the place of a sum, with what it is ordered by.
 type placed struct {
 	resource uint32
-	rank     uint32 // of its name among all, twice that; one more of a root
+	rank     uint32 // of its name among all, four times that; one more of a root, two of what nobody calls
 	place    int
 }
 
@@ -155,9 +158,12 @@ func (s *sums) ordered() []placed {
 	list := make([]placed, s.size)
 	for i := range list {
 		x := s.at(i)
-		list[i] = placed{x.resource, 2 * ranks[x.name], i}
+		list[i] = placed{x.resource, 4 * ranks[x.name], i}
 		if x.root {
 			list[i].rank++
+		}
+		if x.uncalled {
+			list[i].rank += 2
 		}
 	}
 	slices.SortFunc(list, func(a, b placed) int {

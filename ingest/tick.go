@@ -32,8 +32,9 @@ type service struct {
 	templates  template.Miner // of its log lines
 	metering   metering
 
-	requests uint64 // in the recent past
-	period   int64  // that the counts of the recent past belong to
+	asks     callings // in the recent past
+	requests uint64   // in the recent past
+	period   int64    // that the counts of the recent past belong to
 	keys     map[string]*sliceKey
 	dropped  map[string]struct{}
 	gate     *keySet // dropped, for the way in
@@ -47,10 +48,13 @@ func (a *Aggregator) Take() []unship.Tick {
 	return a.close()
 }
 
-// Flush gives all ticks that are still open, at the end of a recording.
+// Flush gives all ticks that are still open, at the end of a recording. Those that the watermark
+// has not passed are cut: senders are not equally far when a recording ends.
 func (a *Aggregator) Flush() []unship.Tick {
 	a.closing.Lock()
 	defer a.closing.Unlock()
+	ticks := a.close()
+	whole := len(ticks)
 	a.mu.Lock()
 	last := a.index(a.maxTime)
 	for index := range a.announced {
@@ -63,12 +67,15 @@ func (a *Aggregator) Flush() []unship.Tick {
 		a.raise((last + 1) * int64(a.opt.Window))
 	}
 	a.mu.Unlock()
-	ticks := a.close()
+	ticks = append(ticks, a.close()...)
 	for end := a.blockEnd(); end != noBlock; end = a.blockEnd() {
 		a.mu.Lock()
 		a.raise((end + 1) * int64(a.opt.Window))
 		a.mu.Unlock()
 		ticks = append(ticks, a.close()...)
+	}
+	for k := range ticks[whole:] {
+		ticks[whole+k].Cut = true
 	}
 	return ticks
 }
@@ -250,6 +257,7 @@ func (a *Aggregator) Remember(t unship.Tick) {
 				s.told = max(s.told, index)
 			}
 			s.remember(&op, index)
+			s.rememberAsks(&op)
 		}
 	}
 	for id, lines := range patternsOf(&t) {

@@ -11,7 +11,7 @@ import (
 )
 
 // tickForm is the first byte of an encoded tick. A form whose fields differ gets another number.
-const tickForm = 7
+const tickForm = 8
 
 // firstItems bounds what is made room for on the word of a list's length alone.
 const firstItems = 1024
@@ -62,6 +62,7 @@ func (c *coder) tick(t *unship.Tick) {
 	for _, n := range []*uint64{&t.Losses.Late, &t.Losses.Future, &t.Losses.Invalid, &t.Losses.Overflow, &t.Losses.Dropped} {
 		c.uint(n)
 	}
+	c.bool(&t.Cut)
 }
 
 func (c *coder) window(w *unship.Window) {
@@ -90,6 +91,7 @@ func (c *coder) operation(p *unship.Operation) {
 	list(c, &p.Callers, (*coder).caller)
 	list(c, &p.Slices, (*coder).slice)
 	c.uint(&p.Adjusted)
+	c.uint(&p.Partial)
 	list(c, (*[]unship.Exemplar)(&p.Exemplars), (*coder).exemplar)
 }
 

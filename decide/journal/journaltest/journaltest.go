@@ -114,7 +114,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // Tick makes a tick of so many windows with so many operations each, as busy
 // services fill them.
 func Tick(start time.Time, windows, operations int) unship.Tick {
-	t := unship.Tick{Start: start, End: start.Add(5 * time.Second), Closed: start.Add(15 * time.Second), Losses: unship.Losses{Late: 3}}
+	t := unship.Tick{Start: start, End: start.Add(5 * time.Second), Closed: start.Add(15 * time.Second), Losses: unship.Losses{Late: 3}, Cut: true}
 	for w := range windows {
 		win := unship.Window{
 			Release: releaseID(fmt.Sprint("service-", w/10), "1.0.0"), Start: start, Length: 5 * time.Second, Build: "sha256:0123456789abcdef",
@@ -133,7 +133,7 @@ func Tick(start time.Time, windows, operations int) unship.Tick {
 func operation(w, o int) unship.Operation {
 	p := unship.Operation{
 		Name: fmt.Sprint("GET /things/{id}/", o), Requests: uint64(100 + w), Failed: 1,
-		Adjusted: uint64(1000 + w),
+		Adjusted: uint64(1000 + w), Partial: 3,
 		Calls: []unship.Call{
 			{Callee: "ledger", Requests: 40, Total: 41, Unanswered: 1, Unseen: 2, Answered: []unship.CalleeAnswer{{Release: releaseID("ledger", "1.1.0"), Requests: 39, Failed: 2, Garbled: 1}}, Received: []unship.CallReceived{{Release: releaseID("ledger", "1.1.0"), Unanswered: 1}}},
 			{Callee: "postgresql:orders", Requests: 90, Total: 95},
