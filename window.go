@@ -365,7 +365,4 @@ type Tick struct {
 	Announcements []Announcement `json:"announcements,omitempty"` // sorted by time and id
 	Releases      []Release      `json:"releases,omitempty"`      // new or changed in this tick, sorted; filled after ingest's windows are known
 	Losses        Losses         `json:"losses,omitzero"`
-	// Cut says that a recording ended before the tick was known to be complete: what was not heard
-	// may only not have been recorded any more.
-	Cut bool `json:"cut,omitempty"`
 }

@@ -146,28 +146,6 @@ func TestSilenceIsNoVerdict(t *testing.T) {
 	}
 }
 
-// Where a recording ends not all that was heard of is heard to the end.
-func TestTheEndOfARecordingIsNoOutage(t *testing.T) {
-	t.Parallel()
-	for _, cut := range []bool{false, true} {
-		s := newSimulation(1)
-		s.silent = func(i *simInstance, t int) bool { return t >= simStart+10 && !strings.Contains(i.id, "-0") }
-		d, err := New(Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := unship.Assessment{}
-		for w := range simStart + 11 {
-			k, r := s.tick(w)
-			k.Cut = cut && w == simStart+10
-			a = d.Observe(k, r, rules.Set{s.policy})
-		}
-		if (a.Outage == "") != cut {
-			t.Errorf("cut %v: outage %q", cut, a.Outage)
-		}
-	}
-}
-
 func TestLittleTrafficIsInconclusive(t *testing.T) {
 	t.Parallel()
 	s := newSimulation(2)

@@ -301,17 +301,13 @@ func (d *Detector) silence(gap int32) bool {
 }
 
 // outage says that telemetry as a whole broke down: much that reported in each
-// of the last windows is silent at once, in more than one service. At the end of a recording
-// silence says nothing.
+// of the last windows is silent at once, in more than one service.
 func (d *Detector) outage(tick *unship.Tick, t int32) string {
 	if d.now == 0 {
 		return ""
 	}
 	if d.silence(t - d.now) {
 		return fmt.Sprintf("nothing was heard from %s to %s", d.time(d.now+1).UTC().Format(time.TimeOnly), tick.Start.UTC().Format(time.TimeOnly))
-	}
-	if tick.Cut {
-		return ""
 	}
 	heard := map[unship.ReleaseID]map[string]bool{}
 	for i := range tick.Windows {

@@ -48,13 +48,10 @@ func (a *Aggregator) Take() []unship.Tick {
 	return a.close()
 }
 
-// Flush gives all ticks that are still open, at the end of a recording. Those that the watermark
-// has not passed are cut: senders are not equally far when a recording ends.
+// Flush gives all ticks that are still open, at the end of a recording.
 func (a *Aggregator) Flush() []unship.Tick {
 	a.closing.Lock()
 	defer a.closing.Unlock()
-	ticks := a.close()
-	whole := len(ticks)
 	a.mu.Lock()
 	last := a.index(a.maxTime)
 	for index := range a.announced {
@@ -67,15 +64,12 @@ func (a *Aggregator) Flush() []unship.Tick {
 		a.raise((last + 1) * int64(a.opt.Window))
 	}
 	a.mu.Unlock()
-	ticks = append(ticks, a.close()...)
+	ticks := a.close()
 	for end := a.blockEnd(); end != noBlock; end = a.blockEnd() {
 		a.mu.Lock()
 		a.raise((end + 1) * int64(a.opt.Window))
 		a.mu.Unlock()
 		ticks = append(ticks, a.close()...)
-	}
-	for k := range ticks[whole:] {
-		ticks[whole+k].Cut = true
 	}
 	return ticks
 }

@@ -62,7 +62,6 @@ func (c *coder) tick(t *unship.Tick) {
 	for _, n := range []*uint64{&t.Losses.Late, &t.Losses.Future, &t.Losses.Invalid, &t.Losses.Overflow, &t.Losses.Dropped} {
 		c.uint(n)
 	}
-	c.bool(&t.Cut)
 }
 
 func (c *coder) window(w *unship.Window) {

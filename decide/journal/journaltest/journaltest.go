@@ -114,7 +114,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // Tick makes a tick of so many windows with so many operations each, as busy
 // services fill them.
 func Tick(start time.Time, windows, operations int) unship.Tick {
-	t := unship.Tick{Start: start, End: start.Add(5 * time.Second), Closed: start.Add(15 * time.Second), Losses: unship.Losses{Late: 3}, Cut: true}
+	t := unship.Tick{Start: start, End: start.Add(5 * time.Second), Closed: start.Add(15 * time.Second), Losses: unship.Losses{Late: 3}}
 	for w := range windows {
 		win := unship.Window{
 			Release: releaseID(fmt.Sprint("service-", w/10), "1.0.0"), Start: start, Length: 5 * time.Second, Build: "sha256:0123456789abcdef",
