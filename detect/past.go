@@ -50,6 +50,7 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 	p.addPoints(d, h)
 	p.addEvents(h)
 	p.rest()
+	p.lookBack(nil)
 	return p
 }
 
@@ -69,7 +70,7 @@ func (w *watch) servedWell() int {
 
 // evidence is the log e-value to judge the release, and to ask about it.
 func (p *past) evidence() (judge, ask float64) {
-	return p.late.beside(p.release.LogE(), p.late.acts.LogE(), p.late.asks.LogE())
+	return p.late.beside(p.sparing(p.release.LogE()), p.late.acts.LogE(), p.late.asks.LogE())
 }
 
 // rest sets the weights that the release's evidence is made of.
@@ -283,16 +284,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			p.logA[k] = s.heard.logE
 			continue
 		}
-		var x, want, n float64
-		if s.event > 0 {
-			x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
-			want = n * showing(s.rates[0], busier)
-		}
-		for i := range s.places() {
-			a, b := p.countsOf(s, i, t, out)
-			x, n, want = x+a, n+b, want+b*s.rates[i]
-		}
-		if n > 0 {
+		if x, n, want := p.counted(s, t, out, busier); n > 0 {
 			ratio, season, load := 1.0, 1.0, ctx.load
 			switch {
 			case s.points != nil:
@@ -319,6 +311,20 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 	}
 }
 
+// counted gives what a shift counts in window t: bad and all requests, and the bad ones that
+// are expected by the rates before the release.
+func (p *past) counted(s *shiftStream, t int32, out map[*instance]bool, busier float64) (x, n, want float64) {
+	if s.event > 0 {
+		x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
+		want = n * showing(s.rates[0], busier)
+	}
+	for i := range s.places() {
+		a, b := p.countsOf(s, i, t, out)
+		x, n, want = x+a, n+b, want+b*s.rates[i]
+	}
+	return x, n, want
+}
+
 // weigh combines what the streams tell.
 func (p *past) weigh() {
 	if len(p.streams) == 0 {
@@ -327,7 +333,7 @@ func (p *past) weigh() {
 	p.hearTrouble()
 	p.late.weigh(p.streams)
 	p.weighOutside()
-	p.release.Step(p.weights, p.logA, p.logB)
+	p.release.Step(p.weights, p.fromStart(), p.logB)
 	p.late.step(p.streams, p.logB)
 }
 
@@ -475,11 +481,12 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		} else if s.heard != nil {
 			x.heard = s.heard.again()
 		} else {
-			x.shift, x.strain = stat.NewShift(x.opt), rate{} // that others stirred remains
+			x.shift, x.strain, x.post, x.want = stat.NewShift(x.opt), rate{}, rate{}, 0 // that others stirred remains
 		}
 		again.streams = append(again.streams, &x)
 	}
 	again.rest()
+	again.lookBack(out)
 	for u := max(p.from, t-maxKept); u <= t; u++ {
 		if !p.w.skipped[u] {
 			if ctx, ok := p.w.contextAt(u); ok {
@@ -488,7 +495,7 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		}
 	}
 	again.weigh()
-	return again.late.beside(again.release.Raw(), again.late.acts.Raw(), again.late.asks.Raw())
+	return again.late.beside(again.sparing(again.release.Raw()), again.late.acts.Raw(), again.late.asks.Raw())
 }
 
 // outsiders says whether enough of the traffic comes from known callers that
