@@ -37,6 +37,8 @@ type afterCell struct {
 	n         uint32 // requests with a duration
 	all       uint32 // … and without, of an operation
 	y         [thresholds]uint32
+	beyond    uint32 // beyond what any start is granted: see [signal]
+	grown     bool   // so old that these count
 	outN, out uint32 // requests and failures from callers that are not being released
 }
 

@@ -36,14 +36,19 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 		case sig.unit == ofWhole: // what is called may be slow by itself: a person is asked
 			x := *sig
 			x.ambiguous = true
-			p.addSignal(&x, w.svc.traffic(ofWhole, old, h), &look, own)
+			p.addSignal(&x, x.weight, w.svc.traffic(ofWhole, old, h), &look, own)
 		case sig.near != nowhere && d.leaves(PartNeighbours):
 		case sig.near != nowhere:
 			p.addNearPast(d, sig, h)
 		case sig.unit == ofCalls:
-			p.addSignal(sig, calls, &look, own)
+			p.addSignal(sig, sig.weight, calls, &look, own)
+		case sig.ownTime() && sig.count == countP50+thresholds-1:
+			x := *sig
+			x.beyond = true
+			p.addSignal(sig, sig.weight/2, ops, &look, own)
+			p.addSignal(&x, sig.weight/2, ops, &look, own)
 		case sig.kind != unship.SignalInclusiveError: // what is called may fail by itself
-			p.addSignal(sig, ops, &look, own)
+			p.addSignal(sig, sig.weight, ops, &look, own)
 		}
 	}
 	p.addTrends(d, h)
@@ -87,7 +92,7 @@ func (p *past) rest() {
 	p.late.act, p.late.ask, p.late.outside = make([]float64, len(p.streams)), make([]float64, len(p.streams)), make([]float64, len(p.streams))
 }
 
-func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
+func (p *past) addSignal(sig *signal, weight float64, units []share, look *looks, h history) {
 	kept := units[:0:0]
 	for _, u := range units {
 		if u.requests >= minCalls && (!sig.latency() || u.unit < len(p.w.limits) && p.w.limits[u.unit].ok) {
@@ -97,7 +102,6 @@ func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
 	if len(kept) == 0 {
 		return
 	}
-	weight := sig.weight
 	if sig.kind == unship.SignalErrorRatio {
 		weight += weightFailed + weightFailing
 	}
@@ -243,7 +247,11 @@ func (p *past) durationsBefore(sig *signal, unit int, h history, x, n []float64)
 		if first >= last {
 			continue
 		}
-		y, all := b.above(p.w.limits[unit].limits[sig.count-countP50])
+		limit := p.w.limits[unit].limits[sig.count-countP50]
+		if sig.beyond {
+			limit = p.w.limits[unit].beyond
+		}
+		y, all := b.above(limit)
 		for t := first; t < last; t++ {
 			x[t-h.from] += y / float64(last-first)
 			n[t-h.from] += all / float64(last-first)
@@ -429,6 +437,9 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		case !sig.latency() && c.starting:
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
+		case sig.beyond && c.grown:
+			x, n, all = x+float64(c.beyond), n+float64(c.n), all+float64(c.all)
+		case sig.beyond:
 		case c.lat == latAll: // thresholds that sink while instances warm up would look like a shift that came late
 			x, n, all = x+float64(c.y[sig.count-countP50]), n+float64(c.n), all+float64(c.all)
 		}
