@@ -26,7 +26,7 @@ func (d *Detector) drifts(w *watch, t int32) string {
 		if mine.n == 0 || mine.slope <= 0 {
 			continue
 		}
-		noise := math.Max(w.svc.unrest(k, w.baseline), trendRoughness*mine.last)
+		noise := max(w.svc.unrest(k, w.baseline), w.svc.unrest(k, w.release.Version), trendRoughness*mine.last)
 		// The slope of n points with noise of deviation s is known to s√(12/(n³−n)).
 		sd := noise * math.Sqrt(12./(driftBlocks*driftBlocks*driftBlocks-driftBlocks)*(1/mine.n+1/math.Max(1, old.n)))
 		more := mine.slope - math.Max(0, old.slope)
