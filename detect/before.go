@@ -37,6 +37,8 @@ type afterCell struct {
 	n         uint32 // requests with a duration
 	all       uint32 // … and without, of an operation
 	y         [thresholds]uint32
+	beyond    uint32 // beyond what any start is granted: see [signal]
+	grown     bool   // so old that these count
 	outN, out uint32 // requests and failures from callers that are not being released
 }
 
@@ -356,7 +358,8 @@ type past struct {
 	logB    []float64
 	events  *eventShift
 	levels  *levelTest
-	carries bool // see [watch.carries]
+	carries bool    // see [watch.carries]
+	spared  float64 // weight of harm from the beginning that the time beside the old version rules out
 }
 
 // grounds are what a comparison with the past was made on, and stand.
@@ -400,6 +403,7 @@ type shiftStream struct {
 	lost     float64 // calls that nobody answered before
 	post     rate
 	want     float64              // bad requests after, if nothing had changed
+	beside   rate                 // bad requests of the release beside the old version, and those expected: see [past.lookBack]
 	stirred  bool                 // controls or load moved since the release
 	late     [calmBefore]lateWord // of the latest windows in which they had not, oldest first
 	strain   rate                 // |log| of the controls' ratio, weighed by the bad requests expected

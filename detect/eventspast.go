@@ -15,24 +15,35 @@ type eventShift struct {
 	fresh   int
 }
 
-// addEvents gives every known event a stream.
+// addEvents gives every known event a stream, and those that first came beside the old version.
 func (p *past) addEvents(h history) {
 	p.events = &eventShift{signals: eventSignals(p.w.policy.Tolerance.Ratio), before: h}
 	known := p.w.svc.knownEvents(h)
 	for _, e := range known {
 		p.addEvent(e, weightEvents*shareKnown/float64(len(known)), false)
 	}
+	for t := p.w.begin; t < p.from; t++ {
+		p.addFresh(t)
+	}
 }
 
 // meetEvents gives the events that are new in window t a stream each.
 func (p *past) meetEvents(t int32) {
+	if p.addFresh(t) {
+		p.rest()
+	}
+}
+
+// addFresh adds the events that first came in window t, and says whether there were any.
+func (p *past) addFresh(t int32) (any bool) {
 	for _, e := range p.w.svc.freshEvents(t) {
 		if p.w.svc.events[e].acts && p.events.fresh < maxFreshEvents {
 			p.addEvent(e, weightEvents*(1-shareKnown)*orderWeight(p.events.fresh), true)
 			p.events.fresh++
-			p.rest()
+			any = true
 		}
 	}
+	return any
 }
 
 // addEvent makes the stream of an event. One that is new did not come in all

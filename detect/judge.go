@@ -203,7 +203,11 @@ func (d *Detector) conclude(w *watch, j *unship.Judgement, t int32) {
 		j.Why = w.waiting(j)
 	}
 	if j.Verdict == unship.Healthy {
-		if why := d.looksWorse(w); why != "" {
+		why := d.looksWorse(w)
+		if why == "" {
+			why = d.drifts(w, t)
+		}
+		if why != "" {
 			j.Verdict, j.Why = unship.Inconclusive, why
 		}
 	}

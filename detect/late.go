@@ -74,12 +74,8 @@ const (
 )
 
 // beside gives the evidence to judge and to ask, as the means of what speaks for harm that
-// began with the release and for late harm. A release that served well beside the old
-// version did no harm from its beginning.
+// began with the release and for late harm.
 func (l *lateHarm) beside(now, acts, asks float64) (judge, ask float64) {
-	if l.served > 0 {
-		now = 0
-	}
 	mean := func(late, share float64) float64 {
 		return stat.LogAdd(now+math.Log1p(-share), late+math.Log(share))
 	}

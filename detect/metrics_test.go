@@ -161,6 +161,24 @@ func TestRestartsAreEvents(t *testing.T) {
 	}
 }
 
+// Restarts that began while the old version still served are not forgotten once it is gone.
+func TestRestartsThatBeganBeside(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(721)
+	s.replace("cart", simStart, 10)
+	restarts := map[string]float64{}
+	s.shows = func(v *simService, i *simInstance, t int, w *unship.Window) {
+		if i.version == "1.1.0" && t%9 == int(i.id[len(i.id)-1])%9 {
+			restarts[i.id]++
+		}
+		s.gauge(w, "k8s.container.restarts", "{restart}", restarts[i.id])
+	}
+	r := s.run(t)["cart"]
+	if r.last.Comparison != unship.ComparisonBefore || r.regressed < 0 || r.first.Findings[0].Name != "k8s.container.restarts" {
+		t.Fatalf("%s: regressed after %d windows with %+v; want the restarts; last: %s, log E %.1f", r.last.Comparison, r.regressed, r.first.Findings, r.last.Why, r.last.LogE)
+	}
+}
+
 // harmlessMetrics must not have a release blamed.
 var harmlessMetrics = []struct {
 	name string

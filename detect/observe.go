@@ -198,6 +198,7 @@ func (w *watch) measure(t int32, unit int, i *instance, h unship.Histogram, lat 
 		for k, limit := range w.limits[unit].limits {
 			c.y[k] = uint32(h.Above(limit + i.steady() + tolerated))
 		}
+		c.beyond, c.grown = uint32(h.Above(w.limits[unit].beyond+tolerated)), lat != latNone && i.grown(t, w.window)
 	}
 	return c
 }

@@ -36,20 +36,26 @@ func (d *Detector) newPast(w *watch, from int32) *past {
 		case sig.unit == ofWhole: // what is called may be slow by itself: a person is asked
 			x := *sig
 			x.ambiguous = true
-			p.addSignal(&x, w.svc.traffic(ofWhole, old, h), &look, own)
+			p.addSignal(&x, x.weight, w.svc.traffic(ofWhole, old, h), &look, own)
 		case sig.near != nowhere && d.leaves(PartNeighbours):
 		case sig.near != nowhere:
 			p.addNearPast(d, sig, h)
 		case sig.unit == ofCalls:
-			p.addSignal(sig, calls, &look, own)
+			p.addSignal(sig, sig.weight, calls, &look, own)
+		case sig.ownTime() && sig.count == countP50+thresholds-1:
+			x := *sig
+			x.beyond = true
+			p.addSignal(sig, sig.weight/2, ops, &look, own)
+			p.addSignal(&x, sig.weight/2, ops, &look, own)
 		case sig.kind != unship.SignalInclusiveError: // what is called may fail by itself
-			p.addSignal(sig, ops, &look, own)
+			p.addSignal(sig, sig.weight, ops, &look, own)
 		}
 	}
 	p.addTrends(d, h)
 	p.addPoints(d, h)
 	p.addEvents(h)
 	p.rest()
+	p.lookBack(nil)
 	return p
 }
 
@@ -69,7 +75,7 @@ func (w *watch) servedWell() int {
 
 // evidence is the log e-value to judge the release, and to ask about it.
 func (p *past) evidence() (judge, ask float64) {
-	return p.late.beside(p.release.LogE(), p.late.acts.LogE(), p.late.asks.LogE())
+	return p.late.beside(p.sparing(p.release.LogE()), p.late.acts.LogE(), p.late.asks.LogE())
 }
 
 // rest sets the weights that the release's evidence is made of.
@@ -86,7 +92,7 @@ func (p *past) rest() {
 	p.late.act, p.late.ask, p.late.outside = make([]float64, len(p.streams)), make([]float64, len(p.streams)), make([]float64, len(p.streams))
 }
 
-func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
+func (p *past) addSignal(sig *signal, weight float64, units []share, look *looks, h history) {
 	kept := units[:0:0]
 	for _, u := range units {
 		if u.requests >= minCalls && (!sig.latency() || u.unit < len(p.w.limits) && p.w.limits[u.unit].ok) {
@@ -96,7 +102,6 @@ func (p *past) addSignal(sig *signal, units []share, look *looks, h history) {
 	if len(kept) == 0 {
 		return
 	}
-	weight := sig.weight
 	if sig.kind == unship.SignalErrorRatio {
 		weight += weightFailed + weightFailing
 	}
@@ -242,7 +247,11 @@ func (p *past) durationsBefore(sig *signal, unit int, h history, x, n []float64)
 		if first >= last {
 			continue
 		}
-		y, all := b.above(p.w.limits[unit].limits[sig.count-countP50])
+		limit := p.w.limits[unit].limits[sig.count-countP50]
+		if sig.beyond {
+			limit = p.w.limits[unit].beyond
+		}
+		y, all := b.above(limit)
 		for t := first; t < last; t++ {
 			x[t-h.from] += y / float64(last-first)
 			n[t-h.from] += all / float64(last-first)
@@ -283,16 +292,7 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 			p.logA[k] = s.heard.logE
 			continue
 		}
-		var x, want, n float64
-		if s.event > 0 {
-			x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
-			want = n * showing(s.rates[0], busier)
-		}
-		for i := range s.places() {
-			a, b := p.countsOf(s, i, t, out)
-			x, n, want = x+a, n+b, want+b*s.rates[i]
-		}
-		if n > 0 {
+		if x, n, want := p.counted(s, t, out, busier); n > 0 {
 			ratio, season, load := 1.0, 1.0, ctx.load
 			switch {
 			case s.points != nil:
@@ -319,6 +319,20 @@ func (p *past) take(out map[*instance]bool, t int32, ctx context) {
 	}
 }
 
+// counted gives what a shift counts in window t: bad and all requests, and the bad ones that
+// are expected by the rates before the release.
+func (p *past) counted(s *shiftStream, t int32, out map[*instance]bool, busier float64) (x, n, want float64) {
+	if s.event > 0 {
+		x, n = p.shown(sign{s.event - 1, s.milder - 1}, t, out)
+		want = n * showing(s.rates[0], busier)
+	}
+	for i := range s.places() {
+		a, b := p.countsOf(s, i, t, out)
+		x, n, want = x+a, n+b, want+b*s.rates[i]
+	}
+	return x, n, want
+}
+
 // weigh combines what the streams tell.
 func (p *past) weigh() {
 	if len(p.streams) == 0 {
@@ -327,7 +341,7 @@ func (p *past) weigh() {
 	p.hearTrouble()
 	p.late.weigh(p.streams)
 	p.weighOutside()
-	p.release.Step(p.weights, p.logA, p.logB)
+	p.release.Step(p.weights, p.fromStart(), p.logB)
 	p.late.step(p.streams, p.logB)
 }
 
@@ -423,6 +437,9 @@ func (p *past) noted(sig *signal, unit int, t int32, out map[*instance]bool) (x,
 		case !sig.latency() && c.starting:
 		case !sig.latency():
 			x, n = x+float64(c.out), n+float64(c.outN)
+		case sig.beyond && c.grown:
+			x, n, all = x+float64(c.beyond), n+float64(c.n), all+float64(c.all)
+		case sig.beyond:
 		case c.lat == latAll: // thresholds that sink while instances warm up would look like a shift that came late
 			x, n, all = x+float64(c.y[sig.count-countP50]), n+float64(c.n), all+float64(c.all)
 		}
@@ -475,11 +492,12 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		} else if s.heard != nil {
 			x.heard = s.heard.again()
 		} else {
-			x.shift, x.strain = stat.NewShift(x.opt), rate{} // that others stirred remains
+			x.shift, x.strain, x.post, x.want = stat.NewShift(x.opt), rate{}, rate{}, 0 // that others stirred remains
 		}
 		again.streams = append(again.streams, &x)
 	}
 	again.rest()
+	again.lookBack(out)
 	for u := max(p.from, t-maxKept); u <= t; u++ {
 		if !p.w.skipped[u] {
 			if ctx, ok := p.w.contextAt(u); ok {
@@ -488,7 +506,7 @@ func (p *past) without(out map[*instance]bool, t int32) (judge, ask float64) {
 		}
 	}
 	again.weigh()
-	return again.late.beside(again.release.Raw(), again.late.acts.Raw(), again.late.asks.Raw())
+	return again.late.beside(again.sparing(again.release.Raw()), again.late.acts.Raw(), again.late.asks.Raw())
 }
 
 // outsiders says whether enough of the traffic comes from known callers that

@@ -20,6 +20,7 @@ type signal struct {
 	extra     float64 // deviation of the log odds between equal instances, granted
 	ratio     float64 // tolerated odds ratio
 	delta     float64 // tolerated rate
+	beyond    bool    // of the far tail: beyond what any start is granted, and so counted since instances are a minute old
 	ambiguous bool    // may be wanted: fewer calls are also what a new cache looks like, a second one a new step
 }
 

@@ -19,6 +19,7 @@ type effect struct {
 	waits              float64 // so many times the own time is waited for what is called
 	latency            float64 // factor; 0: 1
 	slowShare          float64 // of requests that take ten times as long
+	hangs              float64 // of requests that take a hundred times as long
 	twice              float64 // probability of calling the database twice or more
 	tenant             string  // only of this tenant's requests; "": of all
 	// Probability that a call is not served, of requests that take no more than a deviation
@@ -243,7 +244,7 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 		if e.tenant != "" && e.tenant != tenant {
 			continue
 		}
-		sum.waits += e.waits
+		sum.waits, sum.hangs = sum.waits+e.waits, sum.hangs+e.hangs
 		sum.unserved[0], sum.unserved[1] = sum.unserved[0]+e.unserved[0], sum.unserved[1]+e.unserved[1]
 		sum.errors, sum.rejections, sum.slowShare, sum.twice = sum.errors+e.errors, sum.rejections+e.rejections, sum.slowShare+e.slowShare, sum.twice+e.twice
 		if e.latency > 0 {
@@ -266,6 +267,9 @@ func (s *simulation) requests(v *simService, i *simInstance, o simOp, n, t int, 
 		x := middle + z*.5/math.Ln2*16
 		if sum.slowShare > 0 && s.rng.Float64() < sum.slowShare {
 			x += math.Log2(10) * 16
+		}
+		if sum.hangs > 0 && s.rng.Float64() < sum.hangs {
+			x += math.Log2(100) * 16
 		}
 		took.Add(int16(math.Floor(x)), 1)
 		kind := 0

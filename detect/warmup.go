@@ -74,6 +74,11 @@ type warmness struct {
 	doubt     float64 // times as large A may be after all
 }
 
+// buckets is by how many buckets an instance that starts may be slower.
+func (w warmness) buckets() int16 {
+	return int16(math.Ceil(math.Log1p(w.amplitude) / math.Log(bucketRatio)))
+}
+
 // warming is how slow an instance was in the first minutes of its life,
 // compared with grown ones in the same windows: what slows all of them cancels.
 type warming struct {

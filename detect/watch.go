@@ -78,6 +78,7 @@ type watch struct {
 // fixed are thresholds of durations that stay as they were at the release.
 type fixed struct {
 	limits [thresholds]int16
+	beyond int16 // that of the far tail and what a start is granted at most
 	ok     bool
 	timed  float64 // the part of the requests that had a time of their own; 0: no matter
 }
@@ -113,20 +114,22 @@ func (d *Detector) newWatch(s *service, r unship.Release, p rules.Policy, t int3
 	s.released = t
 	s.watches = append(s.watches, w)
 	if !r.IsRollback() {
-		w.fixLimits()
+		w.fixLimits(d.warmth(s).buckets())
 		w.was = s.deeds(s.history(w.begin, w.length))
 		d.enlistControls(w)
 	}
 	return w
 }
 
-// fixLimits takes the thresholds of the whole past for the comparison with it.
-func (w *watch) fixLimits() {
+// fixLimits takes the thresholds of the whole past for the comparison with it. Starts are
+// granted to be slower by so many buckets.
+func (w *watch) fixLimits(granted int16) {
 	h := w.history()
 	w.limits = make([]fixed, len(w.svc.units))
 	for u, x := range w.svc.units {
 		if x.lat != nil {
 			w.limits[u].limits, w.limits[u].ok = x.lat.before(h.from, h.to)
+			w.limits[u].beyond = w.limits[u].limits[thresholds-1] + granted
 			if x.lat.self {
 				w.limits[u].timed = w.svc.timed(u, h)
 			}
