@@ -104,12 +104,13 @@ func (d *Detector) keepCompany(all []*watch, of []blame.Evidence) {
 			continue
 		}
 		for j, o := range all {
-			tilt, ok := d.tilt(w, o)
+			claim, ok := d.claim(w, o, failures)
 			if !ok {
 				continue
 			}
-			claims[j] = math.Max(claims[j], failures+tilt+math.Log(rarer))
-			if tilt+math.Log(rarer) > 0 {
+			claim += math.Log(rarer)
+			claims[j] = math.Max(claims[j], claim)
+			if claim > failures {
 				w.owes = fmt.Sprintf("bad requests go with %s, whichever version of %s serves", o.release, w.release.Service)
 			}
 		}
@@ -126,14 +127,15 @@ func (d *Detector) alone(w *watch, all []*watch, logE float64) float64 {
 		return 0
 	}
 	failures := w.conc.partly((*stream).refuses)
+	own := failures
 	if failures >= showFindings {
 		for _, o := range all {
-			if tilt, ok := d.tilt(w, o); ok {
-				failures = math.Min(failures, -tilt)
+			if claim, ok := d.claim(w, o, failures); ok {
+				own = math.Min(own, failures-claim)
 			}
 		}
 	}
-	return math.Min(logE, math.Max(failures, w.conc.partly(func(s *stream) bool { return s.byItself() && !s.refuses() })))
+	return math.Min(logE, math.Max(own, w.conc.partly(func(s *stream) bool { return s.byItself() && !s.refuses() })))
 }
 
 // unjudged is how much of it none that is judged already can have brought about.
@@ -211,20 +213,21 @@ func (d *Detector) reach(s *service) map[*service]bool {
 	return out
 }
 
-// tilt is by how much better, as a logarithm of likelihoods, the versions of another release at the other end of
-// its calls tell the bad requests of w from the good ones than its own versions do; false
-// where its versions have the same company, so that they cannot.
-func (d *Detector) tilt(w, o *watch) (tilt float64, ok bool) {
+// claim is the log evidence that another release explains the failures of w, for which there is evidence
+// logE: of the part of them that has to do with it, by as much more or less as its versions tell the
+// bad requests from the good ones better than those of w do; false where the versions of w have the
+// same company, so that it explains nothing.
+func (d *Detector) claim(w, o *watch, logE float64) (claim float64, ok bool) {
 	if !o.servedDuring(w) || o.baseline == "" {
 		return 0, false
 	}
-	tilt = math.Inf(-1)
+	claim = math.Inf(-1)
 	for _, ends := range []relations{w.svc.demands, w.svc.answers} {
-		if x, keeps := w.tilted(o, ends); keeps {
-			tilt, ok = math.Max(tilt, x), true
+		if tilt, part, keeps := w.tilt(o, ends); keeps {
+			claim, ok = math.Max(claim, logE*part+tilt), true
 		}
 	}
-	return tilt, ok
+	return claim, ok
 }
 
 // company counts requests by the versions at both ends, the old one first, and the bad ones among them.
@@ -239,10 +242,12 @@ func (m *company) sum() (n, bad int) {
 	return n, bad
 }
 
-func (w *watch) tilted(o *watch, ends relations) (tilt float64, keeps bool) {
+// tilt is by how much better, as a logarithm of likelihoods, the versions at the other end of the requests
+// tell bad ones from good ones than those of w do; part is which part of the bad requests of w these are.
+func (w *watch) tilt(o *watch, ends relations) (tilt, part float64, keeps bool) {
 	h := history{max(w.conc.start, o.begin), w.next}
 	if h.to <= h.from {
-		return 0, false
+		return 0, 0, false
 	}
 	grid := stat.DefaultGrid()
 	all, total := make([]company, h.to-h.from), company{}
@@ -277,14 +282,26 @@ func (w *watch) tilted(o *watch, ends relations) (tilt float64, keeps bool) {
 		}
 		weigh(cells)
 	}
-	part := func(own int) float64 {
+	kept := func(own int) float64 {
 		return (float64(total.n[own][1]) + .5) / float64(total.n[own][0]+total.n[own][1]+1)
 	}
-	if n, _ := total.sum(); n < minCalls || part(1) <= keepsTo*part(0) {
-		return 0, false
+	if n, _ := total.sum(); n < minCalls || kept(1) <= keepsTo*kept(0) {
+		return 0, 0, false
 	}
 	weigh(all)
-	return stat.LogSumExp(theirs) - stat.LogSumExp(mine), true
+	bad := float64(total.bad[1][0] + total.bad[1][1])
+	return stat.LogSumExp(theirs) - stat.LogSumExp(mine), math.Min(1, bad/math.Max(1, w.refused(h))), true
+}
+
+// refused is how many requests the release failed or refused by itself.
+func (w *watch) refused(h history) (bad float64) {
+	for u := range w.svc.units {
+		if w.svc.units[u].kind() == ofRequests {
+			sum := w.svc.sum(&stratum{unit: u}, isVersion(w.release.Version), h)
+			bad += sum.y[countFailedHere] + sum.y[countRejected]
+		}
+	}
+	return bad
 }
 
 // operationsBy gives the operations that had to do with another service, sorted.

@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,10 +45,16 @@ func TestTheGuiltyReleaseIsBlamed(t *testing.T) {
 // what that one does.
 func TestCompanyOfTheGuiltyIsNotBlamed(t *testing.T) {
 	t.Parallel()
-	for fault, seed := range map[string]uint64{"failure 20 %, one operation": 4002, "poisons callee 20 %": 4006, "bad answers 20 %": 4005} {
-		t.Run(fault, func(t *testing.T) {
+	for _, c := range []struct {
+		fault string
+		seed  uint64
+	}{
+		{"failure 20 %, one operation", 4002}, {"poisons callee 20 %", 4006}, {"bad answers 20 %", 4005},
+		{"failure 20 %, one operation", 5106}, // hardly any of what fails has to do with another release
+	} {
+		t.Run(fmt.Sprintf("%s, seed %d", c.fault, c.seed), func(t *testing.T) {
 			t.Parallel()
-			r := New(seed, Options{Style: Canary, Fault: faultOf(t, fault), Distractor: true, Together: .95}).Play(0)
+			r := New(c.seed, Options{Style: Canary, Fault: faultOf(t, c.fault), Distractor: true, Together: .95}).Play(0)
 			if r.Wrong || r.Top != r.Guilty || r.Blamed != r.Guilty {
 				t.Errorf("%+v; want the guilty one blamed, and nobody else", r)
 			}
