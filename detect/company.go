@@ -41,17 +41,20 @@ func (s *stream) refuses() bool {
 	return s.byItself() && (s.signal.kind == unship.SignalErrorRatio || s.signal.kind == unship.SignalRejectionRatio)
 }
 
-// guests gives the releases that were judged guilty and whose watch is over, though they served while one
-// of some others was compared already: they may yet be what is wrong there. Sorted by release.
-func (d *Detector) guests(watches []*watch) (out []*watch) {
+// withGuests adds to the releases under watch those that were judged guilty and whose watch is over, though
+// they served while one of the others was compared already: they may yet be what is wrong there.
+func (d *Detector) withGuests(watches []*watch) []*watch {
+	all := watches
 	for _, g := range d.guilty {
 		same := func(w *watch) bool { return w.release.ReleaseID == g.release.ReleaseID }
 		if g.condemned() && !slices.ContainsFunc(watches, same) && slices.ContainsFunc(watches, g.servedDuring) {
-			out = append(out, g)
+			all = append(all[:len(all):len(all)], g)
 		}
 	}
-	slices.SortFunc(out, compareWatches)
-	return out
+	if len(all) > len(watches) {
+		slices.SortFunc(all, compareWatches)
+	}
+	return all
 }
 
 // condemned says that a release was judged guilty, and that nobody who knows better said otherwise.
@@ -80,60 +83,65 @@ func (w *watch) there() int32 {
 
 // keepCompany weighs the evidence of releases of one environment, in place, by what they may owe to each other.
 func (d *Detector) keepCompany(all []*watch, of []blame.Evidence) {
+	most := slices.Repeat([]float64{math.Inf(-1)}, len(all)) // that each explains of another one's
 	for k, w := range all {
-		if w.final == nil {
-			own := of[k].Own()
-			of[k].Alone, of[k].Unjudged = d.alone(w, all, own), d.unjudged(w, all, own)
-			w.owes, w.aloneE = "", math.Max(of[k].Alone, of[k].Unjudged)
-		}
-	}
-	own := newBelow(d, all, of)
-	for k, w := range all {
-		if o := own.cause(k); o >= 0 {
-			of[k].LogE, of[k].Asks = math.Min(of[k].LogE, own.rest(k)), math.Min(of[k].Asks, own.rest(k))
-			w.owes = fmt.Sprintf("what is worse may come from %s, which it calls", all[o].release)
-		}
-	}
-	claims := slices.Repeat([]float64{math.Inf(-1)}, len(all))
-	for _, w := range all {
-		if !w.beside() || w.final != nil || w.askE < showFindings {
+		if w.final != nil {
 			continue
 		}
-		failures := w.conc.partly((*stream).refuses)
-		if failures < showFindings {
-			continue
-		}
-		for j, o := range all {
-			claim, ok := d.claim(w, o, failures)
-			if !ok {
-				continue
-			}
+		w.owes = ""
+		failures, claims := d.claims(w, all)
+		for j, claim := range claims {
 			claim += math.Log(rarer)
-			claims[j] = math.Max(claims[j], claim)
+			most[j] = math.Max(most[j], claim)
 			if claim > failures {
-				w.owes = fmt.Sprintf("bad requests go with %s, whichever version of %s serves", o.release, w.release.Service)
+				w.owes = fmt.Sprintf("bad requests go with %s, whichever version of %s serves", all[j].release, w.release.Service)
+			}
+		}
+		own := of[k].Own()
+		of[k].Alone, of[k].Unjudged = w.unowed(own, failures, claims), d.unjudged(w, all, own)
+		w.aloneE = math.Max(of[k].Alone, of[k].Unjudged)
+	}
+	further := below{d, all, of, map[int]int{}}
+	for k, w := range all {
+		if o := further.cause(k); o >= 0 {
+			rest := further.rest(k)
+			of[k].LogE, of[k].Asks = math.Min(of[k].LogE, rest), math.Min(of[k].Asks, rest)
+			if w.owes == "" {
+				w.owes = fmt.Sprintf("what is worse may come from %s, which it calls", all[o].release)
 			}
 		}
 	}
 	for k := range of {
-		of[k].LogE = math.Max(of[k].LogE, claims[k])
+		of[k].LogE = math.Max(of[k].LogE, most[k])
 	}
 }
 
-// alone is how much of the evidence against a release no other one can have brought about:
+// claims gives the log evidence that the release fails or refuses requests by itself, and how much
+// of that each of the others explains, −∞ of those that explain nothing; nil where there is
+// little evidence.
+func (d *Detector) claims(w *watch, all []*watch) (failures float64, claims []float64) {
+	if !w.beside() || w.askE < showFindings {
+		return 0, nil
+	}
+	if failures = w.conc.partly((*stream).refuses); failures < showFindings {
+		return failures, nil
+	}
+	claims = make([]float64, len(all))
+	for j, o := range all {
+		claims[j] = d.claim(w, o, failures)
+	}
+	return failures, claims
+}
+
+// unowed is how much of the evidence against a release no other one can have brought about:
 // what its instances do by themselves, as far as its company does not explain it.
-func (d *Detector) alone(w *watch, all []*watch, logE float64) float64 {
+func (w *watch) unowed(logE, failures float64, claims []float64) float64 {
 	if !w.beside() || !w.svc.apart || logE < showFindings {
 		return 0
 	}
-	failures := w.conc.partly((*stream).refuses)
 	own := failures
-	if failures >= showFindings {
-		for _, o := range all {
-			if claim, ok := d.claim(w, o, failures); ok {
-				own = math.Min(own, failures-claim)
-			}
-		}
+	for _, claim := range claims {
+		own = math.Min(own, failures-claim)
 	}
 	return math.Min(logE, math.Max(own, w.conc.partly(func(s *stream) bool { return s.byItself() && !s.refuses() })))
 }
@@ -158,10 +166,6 @@ type below struct {
 	all   []*watch
 	of    []blame.Evidence
 	found map[int]int // by release: that which explains it, -1: none
-}
-
-func newBelow(d *Detector, all []*watch, of []blame.Evidence) *below {
-	return &below{d, all, of, map[int]int{}}
 }
 
 // rest is the evidence against a release without what it may pass on.
@@ -215,19 +219,19 @@ func (d *Detector) reach(s *service) map[*service]bool {
 
 // claim is the log evidence that another release explains the failures of w, for which there is evidence
 // logE: of the part of them that has to do with it, by as much more or less as its versions tell the
-// bad requests from the good ones better than those of w do; false where the versions of w have the
+// bad requests from the good ones better than those of w do; −∞ where the versions of w have the
 // same company, so that it explains nothing.
-func (d *Detector) claim(w, o *watch, logE float64) (claim float64, ok bool) {
+func (d *Detector) claim(w, o *watch, logE float64) float64 {
+	claim := math.Inf(-1)
 	if !o.servedDuring(w) || o.baseline == "" {
-		return 0, false
+		return claim
 	}
-	claim = math.Inf(-1)
 	for _, ends := range []relations{w.svc.demands, w.svc.answers} {
 		if tilt, part, keeps := w.tilt(o, ends); keeps {
-			claim, ok = math.Max(claim, logE*part+tilt), true
+			claim = math.Max(claim, logE*part+tilt)
 		}
 	}
-	return claim, ok
+	return claim
 }
 
 // company counts requests by the versions at both ends, the old one first, and the bad ones among them.
@@ -336,15 +340,4 @@ func (d *Detector) part(w *watch, t int32) {
 	c := d.newComparison(w, t, last+partAfter)
 	c.skipped, c.blinded = w.skipped, w.blinded
 	w.conc, w.next, w.seen, w.gates = c, c.start, detectability{}, gates{}
-}
-
-// withGuests adds to the releases under watch those that are over and may yet be what is wrong.
-func (d *Detector) withGuests(watches []*watch) []*watch {
-	guests := d.guests(watches)
-	if len(guests) == 0 {
-		return watches
-	}
-	all := append(slices.Clone(watches), guests...)
-	slices.SortFunc(all, compareWatches)
-	return all
 }
